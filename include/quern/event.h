@@ -1,0 +1,72 @@
+/* The one stream of typed events of a run. Progress bar, run record, Spark event log and history are
+ * sinks or replays of it; no second bookkeeping. */
+#ifndef QUERN_EVENT_H
+#define QUERN_EVENT_H
+
+#include <stdint.h>
+
+#include "quern/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* kind, name in records. Jobs are load, fit, evaluate, save; a stage is half an iteration (or one
+ * pass over the data); a task is a partition of the side being solved. */
+#define QN_EVENT_LIST(X)              \
+    X(QN_EVENT_RUN_START, "runStart") \
+    X(QN_EVENT_RUN_END, "runEnd")     \
+    X(QN_EVENT_JOB_START, "jobStart") \
+    X(QN_EVENT_JOB_END, "jobEnd")     \
+    X(QN_EVENT_STAGE_START, "stageStart") \
+    X(QN_EVENT_STAGE_END, "stageEnd") \
+    X(QN_EVENT_TASK_END, "taskEnd")   \
+    X(QN_EVENT_PROGRESS, "progress")  \
+    X(QN_EVENT_STEP, "step")          \
+    X(QN_EVENT_METRIC, "metric")      \
+    X(QN_EVENT_COUNT, "count")        \
+    X(QN_EVENT_FACT, "fact")          \
+    X(QN_EVENT_WARNING, "warning")
+
+typedef enum qn_event_kind {
+#define QN_EVENT_ENUM(name, text) name,
+    QN_EVENT_LIST(QN_EVENT_ENUM)
+#undef QN_EVENT_ENUM
+} qn_event_kind;
+
+/* Fields a kind does not use are 0 or NULL. Strings are borrowed for the call.
+ *   job, stage     name; id; stage: parent = id of its job; END: duration_us, rows, bytes, status
+ *   TASK_END       id = partition, parent = stage id; duration_us, rows, bytes
+ *   PROGRESS       name of the job, done of total (bytes or rows); rows so far
+ *   STEP           name of the algorithm, done of total iterations, value = loss, duration_us
+ *   METRIC         name, value;  text = protocol or unit
+ *   COUNT          name, done = the count
+ *   FACT           name, text: a setting or finding that is not a number
+ *   WARNING        text: one sentence with what to do about it */
+typedef struct qn_event {
+    qn_event_kind kind;
+    qn_status status;
+    int32_t rank;
+    int32_t thread;
+    int64_t time_us; /* since the Unix epoch; filled in by qn_emit */
+    const char *name;
+    const char *text;
+    int64_t id, parent;
+    int64_t done, total;
+    int64_t rows;
+    int64_t duration_us;
+    int64_t bytes_read, bytes_moved, bytes_spilled;
+    double value;
+} qn_event;
+
+/* Called for one event at a time, never from two threads at once; must not call back into the
+ * context. A sink cannot fail the run. */
+typedef void qn_event_sink(void *user, const qn_event *event);
+
+/* "runStart" ...; never NULL. */
+QN_API const char *qn_event_kind_name(qn_event_kind kind);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,50 @@
+/* For those who write a reader: what stands behind qn_source and qn_reader. */
+#ifndef QN_DATA_SOURCE_IMPL_H
+#define QN_DATA_SOURCE_IMPL_H
+
+#include "quern/sink.h"
+
+typedef struct qn_source_ops {
+    void (*free)(qn_source *source);
+    int64_t (*n_splits)(const qn_source *source);
+    const char *(*split_path)(const qn_source *source, int64_t split);
+    qn_status (*open_split)(qn_context *ctx, qn_source *source, int64_t split,
+                            const qn_column_request *request, int32_t n_columns, qn_reader **reader);
+    int64_t (*line_number)(qn_context *ctx, const qn_source *source, int64_t split, int64_t offset);
+} qn_source_ops;
+
+/* First member of every source. */
+struct qn_source {
+    const qn_source_ops *ops;
+    qn_schema schema;
+    qn_format format;
+    int64_t bytes;
+};
+
+typedef struct qn_reader_ops {
+    qn_status (*next)(qn_context *ctx, qn_reader *reader, const qn_batch **batch);
+    void (*close)(qn_reader *reader);
+} qn_reader_ops;
+
+/* First member of every reader. */
+struct qn_reader {
+    const qn_reader_ops *ops;
+    qn_rejects rejects;
+};
+
+/* Counts a reject and keeps it if it is among the first. */
+void qn_reject_add(qn_rejects *rejects, qn_reject_kind kind, int32_t column, int64_t offset,
+                   const char *text, size_t length);
+
+typedef struct qn_sink_ops {
+    qn_status (*write)(qn_context *ctx, qn_sink *sink, const qn_batch *batch);
+    qn_status (*commit)(qn_context *ctx, qn_sink *sink); /* frees */
+    void (*abandon)(qn_sink *sink);                      /* frees */
+} qn_sink_ops;
+
+/* First member of every sink. */
+struct qn_sink {
+    const qn_sink_ops *ops;
+};
+
+#endif

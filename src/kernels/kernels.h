@@ -1,0 +1,100 @@
+/* The hot loops: pointers in, numbers out. A kernel allocates nothing, prints nothing and cannot
+ * fail other than by a documented return value.
+ *
+ * One table per kernel set. `reference` is plain C and defines what is correct; `avx2` and `avx512`
+ * hold the same functions, tested against it at awkward lengths. Bits are promised per set, so a set
+ * never mixes in another set's arithmetic, except where a comment says "same bits in every set".
+ * A set is picked once, when a context is made. */
+#ifndef QN_KERNELS_KERNELS_H
+#define QN_KERNELS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Rows of factor matrices start every `stride` floats: rank rounded up to this; the padding is 0. */
+#define QN_FACTOR_ALIGN 16
+/* Items are scored in panels of this many: panel[f * QN_PANEL + j] is feature f of item j. */
+#define QN_PANEL 16
+
+/* A run of one row's ratings, to be added to its normal equation. */
+typedef struct qn_gram_run {
+    int64_t n;             /* entries in the run */
+    const uint32_t *index; /* [n] rows of `factors` */
+    const float *weight;   /* [n] multiplies y yT; NULL means 1 for all (explicit feedback) */
+    const float *target;   /* [n] multiplies y on the right-hand side */
+    const float *factors;  /* fixed side; row i at factors + (size_t)i * stride, 64-byte aligned */
+    int64_t stride;        /* floats between rows, a multiple of QN_FACTOR_ALIGN, >= rank */
+    int32_t rank;
+} qn_gram_run;
+
+typedef struct qn_kernels {
+    const char *name;
+    int32_t level; /* reference 0, avx2 1, avx512 2: ranks agree on the lowest */
+
+    /* gram += sum_j weight_j y_j y_jT (upper triangle of [rank x stride], row-major: entry (a,b) with
+     * a <= b at gram[a * stride + b]; the rest of the array may hold anything), and
+     * rhs += sum_j target_j y_j ([stride]). Entries are added in order j = 0, 1, ..., so splitting a
+     * run in two calls changes no bit. scratch: qn_gram_scratch_bytes(), 64-byte aligned. */
+    void (*gram_f32)(const qn_gram_run *run, float *gram, float *rhs, void *scratch);
+    void (*gram_f64)(const qn_gram_run *run, double *gram, double *rhs, void *scratch);
+
+    /* Solves (G + diagonal_add I) x = rhs by Cholesky; gram is the upper triangle as above and is
+     * destroyed, rhs becomes x. Returns 0, or 1 + the index of the first pivot that is not > 0 (then
+     * rhs is undefined). */
+    int32_t (*cholesky_f32)(int32_t rank, int64_t stride, float *gram, float diagonal_add, float *rhs);
+    int32_t (*cholesky_f64)(int32_t rank, int64_t stride, double *gram, double diagonal_add,
+                            double *rhs);
+
+    /* gram[rank x stride] += sum over n_rows consecutive rows of y yT, upper triangle, in row order. */
+    void (*gram_rows_f32)(int64_t n_rows, int32_t rank, int64_t stride, const float *rows, float *gram);
+
+    /* out[r * QN_PANEL + j] = sum_f users[r * stride + f] * panel[f * QN_PANEL + j] for r < n_users
+     * (1..8). Each is a sequential sum of products rounded one by one, no fused multiply-add: the
+     * same bits in every set, and equal to Spark's prediction. */
+    void (*score_panel)(int32_t n_users, int32_t rank, int64_t stride, const float *users,
+                        const float *panel, float *out);
+
+    /* Sums and sums of squares of one column run: *sum += x[i], *sum_squares += x[i]^2, in a fixed
+     * order that depends on n only. */
+    void (*moments_f64)(int64_t n, const double *x, double *sum, double *sum_squares);
+} qn_kernels;
+
+extern const qn_kernels qn_kernels_reference;
+extern const qn_kernels qn_kernels_avx2;   /* x86-64 builds only */
+extern const qn_kernels qn_kernels_avx512; /* x86-64 builds only */
+
+/* The best set this processor and build can run. `wanted` NULL or "auto": the best; a name: that
+ * set, or NULL if it is unknown or this processor lacks it. */
+const qn_kernels *qn_kernels_pick(const char *wanted);
+
+/* Names this processor can run, lowest first; returns how many (at most 3). */
+int32_t qn_kernels_available(const char *names[3]);
+
+/* Bytes of scratch that gram_f32 and gram_f64 need for `rank`. */
+size_t qn_gram_scratch_bytes(int32_t rank);
+
+/* Floats between rows of a factor matrix of `rank` columns. */
+static inline int64_t qn_factor_stride(int32_t rank)
+{
+    return ((int64_t)rank + QN_FACTOR_ALIGN - 1) / QN_FACTOR_ALIGN * QN_FACTOR_ALIGN;
+}
+
+/* Sequential fp32 dot product, products rounded one by one: Spark's ALS prediction. */
+static inline float qn_dot_spark(int32_t rank, const float *x, const float *y)
+{
+    float sum = 0.0F;
+
+    for (int32_t f = 0; f < rank; f++)
+        sum += x[f] * y[f];
+    return sum;
+}
+
+/* min 1/2 xT A x - bT x over x >= 0, A symmetric [n x n] given in full, in double: the projected
+ * conjugate gradient of Spark's mllib.optimization.NNLS (same limits and stopping rules). x is
+ * overwritten. scratch: 5 * n doubles. The same bits in every set. Returns the iterations used. */
+int32_t qn_nnls(int32_t n, const double *a, const double *b, double *x, double *scratch);
+
+/* Natural logarithm, x > 0 and finite, within 1 ulp: our own so that no C library changes a model. */
+double qn_log(double x);
+
+#endif
