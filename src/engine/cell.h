@@ -33,6 +33,7 @@ void qn_partitioning_release(qn_partitioning *p);
 /* Partition that holds a row. */
 int64_t qn_partition_of_row(const qn_partitioning *p, int64_t row);
 /* First and one-past-last row that `rank` owns; a rank owns one run of rows, which may be empty. */
-void qn_partition_rows_of_rank(const qn_partitioning *p, int32_t rank, int64_t *first, int64_t *end);
+void qn_partition_rows_of_rank(const qn_partitioning *p, int32_t rank, int64_t *first,
+                               int64_t *end);
 
 #endif

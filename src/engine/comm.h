@@ -1,6 +1,6 @@
-/* The communicator: how the ranks of one run talk. Three kinds behind one interface: one rank, n ranks
- * as threads of one process (tests), and MPI (a module, later). Algorithms are written once for n
- * ranks: never `if (size > 1)`, never rank 0 as a special case except for output.
+/* The communicator: how the ranks of one run talk. Three kinds behind one interface: one rank, n
+ * ranks as threads of one process (tests), and MPI (a module, later). Algorithms are written once
+ * for n ranks: never `if (size > 1)`, never rank 0 as a special case except for output.
  *
  * Every call below is collective: all ranks make it, in the same order, with matching sizes. Each
  * returns QN_ECANCELLED, or QN_EIO once the deadline has passed or a rank has aborted. */
@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include "base/context.h"
+
+#define QN_MAX_RANKS 1024
 
 typedef struct qn_comm qn_comm;
 

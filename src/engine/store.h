@@ -1,6 +1,6 @@
-/* Blocks of bytes with checksums, held under the budget: resident while it allows, else (engine issue)
- * in scratch files that are read ahead. Algorithms pin a block, use it, unpin it; no algorithm has a
- * separate out-of-core copy. Knows bytes, not ratings. */
+/* Blocks of bytes with checksums, held under the budget: resident while it allows, else (engine
+ * issue) in scratch files that are read ahead. Algorithms pin a block, use it, unpin it; no
+ * algorithm has a separate out-of-core copy. Knows bytes, not ratings. */
 #ifndef QN_ENGINE_STORE_H
 #define QN_ENGINE_STORE_H
 
@@ -28,7 +28,8 @@ void qn_store_free(qn_store *store);
 
 /* Adds a block of `bytes` (64-byte aligned, cleared) to a partition; *data is writable until it is
  * sealed. Blocks are numbered from 0 in the order of adding. One thread adds; any may fill. */
-qn_status qn_store_add(qn_context *ctx, qn_store *store, int64_t partition, size_t bytes, void **data);
+qn_status qn_store_add(qn_context *ctx, qn_store *store, int64_t partition, size_t bytes,
+                       void **data);
 /* Ends writing of all blocks and takes their checksums. */
 qn_status qn_store_seal(qn_context *ctx, qn_store *store);
 

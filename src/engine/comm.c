@@ -1,0 +1,159 @@
+/* What every kind of communicator shares: the collectives that are made of others, and the counting
+ * of bytes moved. */
+#include "engine/comm.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+int32_t qn_rank(const qn_context *ctx)
+{
+    return ctx->comm ? ctx->comm->rank : 0;
+}
+
+int32_t qn_size(const qn_context *ctx)
+{
+    return ctx->comm ? ctx->comm->size : 1;
+}
+
+static void count_received(qn_context *ctx, const size_t *bytes)
+{
+    for (int32_t r = 0; r < ctx->comm->size; r++)
+        if (r != ctx->comm->rank)
+            ctx->comm->bytes_moved += (int64_t)bytes[r];
+}
+
+qn_status qn_comm_allgatherv(qn_context *ctx, const void *send, size_t send_bytes, void *recv,
+                             const size_t *recv_bytes)
+{
+    count_received(ctx, recv_bytes);
+    return ctx->comm->ops->allgatherv(ctx, send, send_bytes, recv, recv_bytes);
+}
+
+qn_status qn_comm_exchange(qn_context *ctx, const void *send, const size_t *send_bytes, void *recv,
+                           const size_t *recv_bytes)
+{
+    count_received(ctx, recv_bytes);
+    return ctx->comm->ops->exchange(ctx, send, send_bytes, recv, recv_bytes);
+}
+
+qn_status qn_comm_broadcast(qn_context *ctx, void *data, size_t bytes, int32_t root)
+{
+    if (ctx->comm->rank != root)
+        ctx->comm->bytes_moved += (int64_t)bytes;
+    return ctx->comm->ops->broadcast(ctx, data, bytes, root);
+}
+
+qn_status qn_comm_barrier(qn_context *ctx)
+{
+    return ctx->comm->ops->barrier(ctx);
+}
+
+void qn_comm_abort(qn_context *ctx)
+{
+    if (ctx->comm)
+        ctx->comm->ops->abort(ctx);
+}
+
+/* An exchange in which only `root` receives. */
+qn_status qn_comm_gather(qn_context *ctx, const void *send, size_t send_bytes, void *recv,
+                         const size_t *recv_bytes, int32_t root)
+{
+    const int32_t size = ctx->comm->size;
+    qn_status st = QN_OK;
+    size_t *to = NULL, *from = NULL;
+
+    QN_TRY_ALL(qn_calloc_array(ctx, (void **)&to, size, sizeof *to, "gather sizes"));
+    QN_TRY_ALL(qn_calloc_array(ctx, (void **)&from, size, sizeof *from, "gather sizes"));
+    to[root] = send_bytes;
+    if (ctx->comm->rank == root)
+        memcpy(from, recv_bytes, (size_t)size * sizeof *from);
+    QN_TRY(qn_comm_exchange(ctx, send, to, recv, from));
+done:
+    qn_free(to);
+    qn_free(from);
+    return st;
+}
+
+typedef int64_t combine(int64_t a, int64_t b);
+
+static int64_t combine_sum(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
+static int64_t combine_max(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t combine_min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static qn_status all_combine(qn_context *ctx, int64_t *values, int64_t n, combine *op)
+{
+    const int32_t size = ctx->comm->size;
+    const size_t bytes = (size_t)n * sizeof *values;
+    qn_status st = QN_OK;
+    int64_t *all = NULL;
+    size_t *counts = NULL;
+
+    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&all, n * size, sizeof *all, "sums of all workers"));
+    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&counts, size, sizeof *counts, "sums of all workers"));
+    for (int32_t r = 0; r < size; r++)
+        counts[r] = bytes;
+    QN_TRY(qn_comm_allgatherv(ctx, values, bytes, all, counts));
+    memcpy(values, all, bytes);
+    for (int32_t r = 1; r < size; r++)
+        for (int64_t i = 0; i < n; i++)
+            values[i] = op(values[i], all[r * n + i]);
+done:
+    qn_free(all);
+    qn_free(counts);
+    return st;
+}
+
+qn_status qn_comm_sum_int64(qn_context *ctx, int64_t *values, int64_t n)
+{
+    return all_combine(ctx, values, n, combine_sum);
+}
+
+qn_status qn_comm_max_int64(qn_context *ctx, int64_t *values, int64_t n)
+{
+    return all_combine(ctx, values, n, combine_max);
+}
+
+qn_status qn_comm_min_int64(qn_context *ctx, int64_t *values, int64_t n)
+{
+    return all_combine(ctx, values, n, combine_min);
+}
+
+/* Needs no memory of its own beyond the stack, so that it can report that there is none. The worst
+ * is the failure of the lowest rank: one rule, the same text everywhere. */
+qn_status qn_comm_agree(qn_context *ctx, qn_status local)
+{
+    const int32_t size = ctx->comm->size;
+    const int32_t mine = (int32_t)local;
+    int32_t all[QN_MAX_RANKS];
+    size_t counts[QN_MAX_RANKS] = {0};
+    char text[QN_ERROR_BYTES];
+    int32_t worst = 0;
+    qn_status st;
+
+    for (int32_t r = 0; r < size; r++)
+        counts[r] = sizeof mine;
+    st = ctx->comm->ops->allgatherv(ctx, &mine, sizeof mine, all, counts);
+    if (st != QN_OK)
+        return local != QN_OK ? local : st;
+    while (worst < size && all[worst] == QN_OK)
+        worst++;
+    if (worst == size)
+        return QN_OK;
+    memcpy(text, ctx->error, sizeof text);
+    st = ctx->comm->ops->broadcast(ctx, text, sizeof text, worst);
+    if (st != QN_OK || worst == ctx->comm->rank)
+        return st != QN_OK ? st : local;
+    return qn_fail(ctx, (qn_status)all[worst], "%s", text);
+}
