@@ -1,0 +1,64 @@
+# A thin front on the CMake presets. `make demo` and `make test` set up what they need.
+.PHONY: demo build test check bench format install deps deps-test clean spark sanitize clang fuzz
+
+JOBS ?= $(shell nproc)
+BUILD = build
+DUCKDB = $(BUILD)/deps/duckdb
+
+build: deps            ## the program: build/quern
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS) -- --quiet
+
+demo: build            ## generate data, then the main job on it, shown as it runs
+	@examples/demo.sh $(BUILD)/quern
+
+test: deps deps-test   ## everything that a plain machine can run
+	@cmake --preset test >/dev/null
+	@cmake --build --preset test -j $(JOBS) -- --quiet
+	@tests/run.sh $(BUILD) --label-exclude '^(spark|mpi|hosts|memory|slurm|airflow|fuzz)$$'
+
+spark: deps deps-test  ## label spark: needs a JVM; installs PySpark into its own environment
+	@packaging/install.sh spark
+	@cmake --preset test >/dev/null && cmake --build --preset test -j $(JOBS) -- --quiet
+	@tests/run.sh $(BUILD) -L '^spark$$'
+
+sanitize: deps deps-test  ## unit and command tests under ASan+UBSan, then the threaded ones under TSan
+	@packaging/install.sh dev
+	@cmake --preset asan >/dev/null && cmake --build --preset asan -j $(JOBS) -- --quiet
+	@tests/run.sh build-asan -L '^(unit|cli)$$'
+	@cmake --preset tsan >/dev/null && cmake --build --preset tsan -j $(JOBS) -- --quiet
+	@tests/run.sh build-tsan -L '^unit$$'
+
+clang: deps deps-test  ## unit tests of a clang build; tests compare digests with the gcc build's
+	@packaging/install.sh dev
+	@cmake --preset clang >/dev/null && cmake --build --preset clang -j $(JOBS) -- --quiet
+	@tests/run.sh build-clang -L '^unit$$'
+
+fuzz: deps             ## QN_FUZZ_SECONDS of each fuzzer
+	@packaging/install.sh dev
+	@cmake --preset fuzz >/dev/null && cmake --build --preset fuzz -j $(JOBS) -- --quiet
+	@tests/run.sh build-fuzz -L '^fuzz$$'
+
+check: deps deps-test  ## layers, sizes, formatting, static analysis
+	@packaging/install.sh dev
+	@tests/check/check.sh all
+
+bench: deps            ## benchmark programs: build-bench/bench_*
+	@cmake --preset bench >/dev/null && cmake --build --preset bench -j $(JOBS) -- --quiet
+	@echo "see bench/README.md"
+
+format:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+install: build         ## to PREFIX (default /usr/local)
+	@cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
+
+deps:
+	@packaging/install.sh build
+	@packaging/setup-duckdb.sh $(DUCKDB)
+
+deps-test:
+	@packaging/install.sh test
+
+clean:
+	@rm -rf $(BUILD) build-*
