@@ -2,16 +2,17 @@
  * fail other than by a documented return value.
  *
  * One table per kernel set. `reference` is plain C and defines what is correct; `avx2` and `avx512`
- * hold the same functions, tested against it at awkward lengths. Bits are promised per set, so a set
- * never mixes in another set's arithmetic, except where a comment says "same bits in every set".
- * A set is picked once, when a context is made. */
+ * hold the same functions, tested against it at awkward lengths. Bits are promised per set, so a
+ * set never mixes in another set's arithmetic, except where a comment says "same bits in every
+ * set". A set is picked once, when a context is made. */
 #ifndef QN_KERNELS_KERNELS_H
 #define QN_KERNELS_KERNELS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Rows of factor matrices start every `stride` floats: rank rounded up to this; the padding is 0. */
+/* Rows of factor matrices start every `stride` floats: rank rounded up to this; the padding is 0.
+ */
 #define QN_FACTOR_ALIGN 16
 /* Items are scored in panels of this many: panel[f * QN_PANEL + j] is feature f of item j. */
 #define QN_PANEL 16
@@ -25,28 +26,34 @@ typedef struct qn_gram_run {
     const float *factors;  /* fixed side; row i at factors + (size_t)i * stride, 64-byte aligned */
     int64_t stride;        /* floats between rows, a multiple of QN_FACTOR_ALIGN, >= rank */
     int32_t rank;
+    int32_t n_ahead; /* index[n .. n + n_ahead - 1] can be read: what the next runs will ask for. It
+                      * is a hint: some of their rows are brought near the processor; 0 is fine */
 } qn_gram_run;
 
 typedef struct qn_kernels {
     const char *name;
     int32_t level; /* reference 0, avx2 1, avx512 2: ranks agree on the lowest */
 
-    /* gram += sum_j weight_j y_j y_jT (upper triangle of [rank x stride], row-major: entry (a,b) with
-     * a <= b at gram[a * stride + b]; the rest of the array may hold anything), and
-     * rhs += sum_j target_j y_j ([stride]). Entries are added in order j = 0, 1, ..., so splitting a
-     * run in two calls changes no bit. scratch: qn_gram_scratch_bytes(), 64-byte aligned. */
+    /* gram += sum_j weight_j y_j y_jT (upper triangle of [rank x stride], row-major: entry (a,b)
+     * with a <= b at gram[a * stride + b]; the rest of the array may hold anything, and is
+     * scribbled on), and rhs += sum_j target_j y_j ([stride], padding as in gram). Entries are
+     * added in order j = 0, 1, ..., so splitting a run in two calls changes no bit. scratch:
+     * qn_gram_scratch_bytes(), 64-byte aligned; it carries nothing from call to call. */
     void (*gram_f32)(const qn_gram_run *run, float *gram, float *rhs, void *scratch);
     void (*gram_f64)(const qn_gram_run *run, double *gram, double *rhs, void *scratch);
 
     /* Solves (G + diagonal_add I) x = rhs by Cholesky; gram is the upper triangle as above and is
-     * destroyed, rhs becomes x. Returns 0, or 1 + the index of the first pivot that is not > 0 (then
-     * rhs is undefined). */
-    int32_t (*cholesky_f32)(int32_t rank, int64_t stride, float *gram, float diagonal_add, float *rhs);
+     * destroyed, rhs ([stride], padding scribbled on) becomes x. Returns 0, or 1 + the index of the
+     * first pivot that is not > 0 (then rhs is undefined). */
+    int32_t (*cholesky_f32)(int32_t rank, int64_t stride, float *gram, float diagonal_add,
+                            float *rhs);
     int32_t (*cholesky_f64)(int32_t rank, int64_t stride, double *gram, double diagonal_add,
                             double *rhs);
 
-    /* gram[rank x stride] += sum over n_rows consecutive rows of y yT, upper triangle, in row order. */
-    void (*gram_rows_f32)(int64_t n_rows, int32_t rank, int64_t stride, const float *rows, float *gram);
+    /* gram[rank x stride] += sum over n_rows consecutive rows of y yT, upper triangle, in row
+     * order. */
+    void (*gram_rows_f32)(int64_t n_rows, int32_t rank, int64_t stride, const float *rows,
+                          float *gram);
 
     /* out[r * QN_PANEL + j] = sum_f users[r * stride + f] * panel[f * QN_PANEL + j] for r < n_users
      * (1..8). Each is a sequential sum of products rounded one by one, no fused multiply-add: the
@@ -94,7 +101,8 @@ static inline float qn_dot_spark(int32_t rank, const float *x, const float *y)
  * overwritten. scratch: 5 * n doubles. The same bits in every set. Returns the iterations used. */
 int32_t qn_nnls(int32_t n, const double *a, const double *b, double *x, double *scratch);
 
-/* Natural logarithm, x > 0 and finite, within 1 ulp: our own so that no C library changes a model. */
+/* Natural logarithm, x > 0 and finite, within 1 ulp: our own so that no C library changes a model.
+ */
 double qn_log(double x);
 
 #endif

@@ -1,0 +1,29 @@
+/* Inside the room only: the functions that the tables of kernels.h are made of. Every set names its
+ * functions qn_<kernel>_<set>; contracts are those of qn_kernels. */
+#ifndef QN_KERNELS_SETS_H
+#define QN_KERNELS_SETS_H
+
+#include "kernels/kernels.h"
+
+/* Ratings are packed in blocks of about this many bytes, and not fewer than this many rows. */
+#define QN_GRAM_BLOCK_BYTES 24576
+#define QN_GRAM_BLOCK_ROWS  16
+
+#define QN_KERNEL_SET(set)                                                                         \
+    void qn_gram_f32_##set(const qn_gram_run *run, float *gram, float *rhs, void *scratch);        \
+    void qn_gram_f64_##set(const qn_gram_run *run, double *gram, double *rhs, void *scratch);      \
+    int32_t qn_cholesky_f32_##set(int32_t rank, int64_t stride, float *gram, float diagonal_add,   \
+                                  float *rhs);                                                     \
+    int32_t qn_cholesky_f64_##set(int32_t rank, int64_t stride, double *gram, double diagonal_add, \
+                                  double *rhs);                                                    \
+    void qn_gram_rows_f32_##set(int64_t n_rows, int32_t rank, int64_t stride, const float *rows,   \
+                                float *gram);                                                      \
+    void qn_score_panel_##set(int32_t n_users, int32_t rank, int64_t stride, const float *users,   \
+                              const float *panel, float *out);                                     \
+    void qn_moments_f64_##set(int64_t n, const double *x, double *sum, double *sum_squares)
+
+QN_KERNEL_SET(reference);
+QN_KERNEL_SET(avx2);
+QN_KERNEL_SET(avx512);
+
+#endif
