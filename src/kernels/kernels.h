@@ -43,8 +43,8 @@ typedef struct qn_kernels {
     void (*gram_f64)(const qn_gram_run *run, double *gram, double *rhs, void *scratch);
 
     /* Solves (G + diagonal_add I) x = rhs by Cholesky; gram is the upper triangle as above and is
-     * destroyed, rhs ([stride], padding scribbled on) becomes x. Returns 0, or 1 + the index of the
-     * first pivot that is not > 0 (then rhs is undefined). */
+     * destroyed, rhs becomes x with 0 in its padding. Returns 0, or 1 + the index of the first
+     * pivot that is not > 0 (then rhs is undefined). */
     int32_t (*cholesky_f32)(int32_t rank, int64_t stride, float *gram, float diagonal_add,
                             float *rhs);
     int32_t (*cholesky_f64)(int32_t rank, int64_t stride, double *gram, double diagonal_add,

@@ -72,6 +72,8 @@ int32_t qn_cholesky_f32_reference(int32_t rank, int64_t stride, float *gram, flo
             rest -= row[j] * rhs[j];
         rhs[i] = rest / row[i];
     }
+    for (int64_t i = rank; i < stride; i++)
+        rhs[i] = 0;
     return 0;
 }
 
@@ -103,6 +105,8 @@ int32_t qn_cholesky_f64_reference(int32_t rank, int64_t stride, double *gram, do
             rest -= row[j] * rhs[j];
         rhs[i] = rest / row[i];
     }
+    for (int64_t i = rank; i < stride; i++)
+        rhs[i] = 0;
     return 0;
 }
 
