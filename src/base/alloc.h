@@ -18,6 +18,8 @@ void qn_budget_release(qn_budget *budget);
 size_t qn_budget_limit(const qn_budget *budget);
 size_t qn_budget_used(const qn_budget *budget);
 size_t qn_budget_peak(const qn_budget *budget);
+/* Blocks held until now belong to the context itself: qn_alloc_live does not count them. */
+void qn_budget_settle(qn_budget *budget);
 
 /* n * size bytes, not cleared. n 0 gives a block too. `what` names it in the message ("factors of 3
  * users"). QN_ENOMEM, with the bytes needed, held and allowed, if it does not fit. *out NULL then. */

@@ -27,6 +27,13 @@ typedef struct qn_cell_sizes {
     int64_t table_rows;  /* 65536 consecutive rows of one split of a table */
 } qn_cell_sizes;
 
+/* Text of the last failure of one thread inside a parallel region. */
+typedef struct qn_error_slot {
+    pthread_t owner;
+    qn_status status;
+    char text[QN_ERROR_BYTES];
+} qn_error_slot;
+
 struct qn_context {
     struct qn_budget *budget;
     struct qn_pool *pool;
@@ -38,13 +45,16 @@ struct qn_context {
 
     pthread_mutex_t lock; /* guards error and sinks */
     char error[QN_ERROR_BYTES];
-    bool error_first_wins; /* inside a parallel region the first failure keeps its text */
     qn_status error_status;
+    qn_error_slot *error_slot; /* [n_error_slots], while a parallel region runs; guarded by lock */
+    int32_t n_error_slots;     /* else 0: failures go to `error` */
     qn_event_sink *sink[QN_MAX_SINKS];
     void *sink_user[QN_MAX_SINKS];
     int32_t n_sinks;
     int64_t next_event_id;
     atomic_int cancel; /* 0 go on; otherwise 1 + signal number */
+    atomic_llong write_allowed; /* tests: writes before the planned failure, INT64_MAX: none */
+    atomic_int write_error;     /* the errno they then fail with */
 };
 
 /* Fills an empty context: budget, lock, threads. Not the communicator and the kernels, which lie in
@@ -79,7 +89,8 @@ void qn_emit_fact(qn_context *ctx, const char *name, const char *text);
 /* A job or stage from start to end; `status` may be a failure. */
 typedef struct qn_span {
     const char *name;
-    int64_t id, parent, start_us;
+    int64_t id, parent;
+    double start; /* qn_seconds() */
     bool is_stage;
 } qn_span;
 qn_span qn_job_start(qn_context *ctx, const char *name);

@@ -1,0 +1,327 @@
+#include "base/alloc.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/context.h"
+#include "base/text.h"
+
+#define HEADER_BYTES ((size_t)64)
+#define PAGE_BYTES   ((size_t)4096)
+#define HUGE_PAGE    ((size_t)2 << 20)
+#define HUGE_FROM    ((size_t)4 << 20)
+
+/* Blocks of this size and more are mapped apart. AddressSanitizer sees only the heap, so there all
+ * blocks come from it. */
+#if defined(__SANITIZE_ADDRESS__)
+#define MAP_FROM SIZE_MAX
+#else
+#define MAP_FROM ((size_t)1 << 20)
+#endif
+
+struct qn_budget {
+    size_t limit;
+    atomic_size_t used, peak;
+    atomic_int_fast64_t live;      /* blocks */
+    atomic_int_fast64_t live_base; /* of them, those that the context itself holds */
+    atomic_int_fast64_t holds;     /* the context and every block: the last one frees the budget */
+    atomic_int_fast64_t allowed;   /* allocations before the planned failure; QN_NEVER: none */
+};
+
+/* Lies before each block. */
+typedef struct header {
+    qn_budget *budget;
+    size_t size;     /* what the caller asked for */
+    size_t capacity; /* bytes held, header and rounding included: what the budget counts */
+    bool is_mapped;
+} header;
+
+_Static_assert(sizeof(header) <= HEADER_BYTES, "the header must not break the alignment");
+
+qn_budget *qn_budget_create(size_t limit)
+{
+    qn_budget *budget = calloc(1, sizeof *budget);
+
+    if (!budget)
+        return NULL;
+    budget->limit = limit;
+    atomic_init(&budget->holds, 1);
+    atomic_init(&budget->allowed, QN_NEVER);
+    return budget;
+}
+
+void qn_budget_release(qn_budget *budget)
+{
+    if (budget && atomic_fetch_sub_explicit(&budget->holds, 1, memory_order_acq_rel) == 1)
+        free(budget);
+}
+
+size_t qn_budget_limit(const qn_budget *budget)
+{
+    return budget->limit;
+}
+
+size_t qn_budget_used(const qn_budget *budget)
+{
+    return atomic_load_explicit(&budget->used, memory_order_relaxed);
+}
+
+size_t qn_budget_peak(const qn_budget *budget)
+{
+    return atomic_load_explicit(&budget->peak, memory_order_relaxed);
+}
+
+void qn_budget_settle(qn_budget *budget)
+{
+    atomic_store(&budget->live_base, atomic_load(&budget->live));
+}
+
+static bool budget_take(qn_budget *budget, size_t bytes)
+{
+    size_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
+    size_t peak = atomic_load_explicit(&budget->peak, memory_order_relaxed);
+
+    do {
+        if (used > budget->limit || bytes > budget->limit - used)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&budget->used, &used, used + bytes,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    used += bytes;
+    while (peak < used &&
+           !atomic_compare_exchange_weak_explicit(&budget->peak, &peak, used, memory_order_relaxed,
+                                                  memory_order_relaxed))
+        ;
+    return true;
+}
+
+static void budget_give(qn_budget *budget, size_t bytes)
+{
+    atomic_fetch_sub_explicit(&budget->used, bytes, memory_order_relaxed);
+}
+
+/* False when a test has planned this allocation to fail. */
+static bool budget_allows(qn_budget *budget)
+{
+    if (atomic_load_explicit(&budget->allowed, memory_order_relaxed) == QN_NEVER)
+        return true;
+    return atomic_fetch_sub(&budget->allowed, 1) > 0;
+}
+
+static qn_status fail_over_budget(qn_context *ctx, double bytes, const char *what)
+{
+    char need[32], held[32], limit[32];
+
+    qn_format_bytes(bytes, need);
+    qn_format_bytes((double)qn_budget_used(ctx->budget), held);
+    qn_format_bytes((double)ctx->budget->limit, limit);
+    return qn_fail(ctx, QN_ENOMEM, "%s need %s; %s of the %s budget are held: raise --memory", what,
+                   need, held, limit);
+}
+
+static qn_status fail_no_memory(qn_context *ctx, size_t bytes, const char *what)
+{
+    char need[32], held[32];
+
+    qn_format_bytes((double)bytes, need);
+    qn_format_bytes((double)qn_budget_used(ctx->budget), held);
+    return qn_fail(ctx, QN_ENOMEM,
+                   "%s need %s, which the system does not give (%s are held here): lower --memory "
+                   "or free memory on this machine",
+                   what, need, held);
+}
+
+/* Bytes to hold for n * size bytes; false if that is no number. */
+static bool capacity_of(int64_t n, size_t size, size_t *bytes, size_t *capacity)
+{
+    if (n < 0 || __builtin_mul_overflow((size_t)n, size, bytes) || *bytes > SIZE_MAX / 4)
+        return false;
+    *capacity = *bytes + HEADER_BYTES;
+    if (*capacity >= MAP_FROM)
+        *capacity = (*capacity + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+    else
+        *capacity = (*capacity + HEADER_BYTES - 1) & ~(HEADER_BYTES - 1);
+    return true;
+}
+
+/* Mapped memory is cleared. Large maps start at a huge page, so that all of it can lie in huge
+ * ones: fewer TLB misses in the random reads of factor rows. */
+static void *map_pages(size_t capacity)
+{
+    const size_t slack = capacity >= HUGE_FROM ? HUGE_PAGE : 0;
+    char *start =
+        mmap(NULL, capacity + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t before;
+
+    if (start == MAP_FAILED)
+        return NULL;
+    if (slack == 0)
+        return start;
+    before = (HUGE_PAGE - ((uintptr_t)start & (HUGE_PAGE - 1))) & (HUGE_PAGE - 1);
+    if (before > 0)
+        munmap(start, before);
+    if (before < slack)
+        munmap(start + before + capacity, slack - before);
+    madvise(start + before, capacity, MADV_HUGEPAGE);
+    return start + before;
+}
+
+static header *header_of(void *block)
+{
+    return (header *)(void *)((char *)block - HEADER_BYTES);
+}
+
+/* A block whose bytes the budget has already counted, or NULL. */
+static void *block_create(qn_budget *budget, size_t bytes, size_t capacity)
+{
+    const bool is_mapped = capacity >= MAP_FROM;
+    header *h = is_mapped ? map_pages(capacity) : aligned_alloc(HEADER_BYTES, capacity);
+
+    if (!h)
+        return NULL;
+    *h = (header){.budget = budget, .size = bytes, .capacity = capacity, .is_mapped = is_mapped};
+    atomic_fetch_add_explicit(&budget->live, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&budget->holds, 1, memory_order_relaxed);
+    return (char *)h + HEADER_BYTES;
+}
+
+static qn_status block_alloc(qn_context *ctx, void **out, int64_t n, size_t size, const char *what)
+{
+    size_t bytes = 0, capacity = 0;
+
+    *out = NULL;
+    if (!capacity_of(n, size, &bytes, &capacity))
+        return fail_over_budget(ctx, (double)n * (double)size, what);
+    if (!budget_allows(ctx->budget) || !budget_take(ctx->budget, capacity))
+        return fail_over_budget(ctx, (double)bytes, what);
+    *out = block_create(ctx->budget, bytes, capacity);
+    if (!*out) {
+        budget_give(ctx->budget, capacity);
+        return fail_no_memory(ctx, bytes, what);
+    }
+    return QN_OK;
+}
+
+qn_status qn_alloc_array(qn_context *ctx, void **out, int64_t n, size_t size, const char *what)
+{
+    return block_alloc(ctx, out, n, size, what);
+}
+
+qn_status qn_calloc_array(qn_context *ctx, void **out, int64_t n, size_t size, const char *what)
+{
+    const qn_status st = block_alloc(ctx, out, n, size, what);
+
+    if (st == QN_OK && !header_of(*out)->is_mapped)
+        memset(*out, 0, header_of(*out)->size);
+    return st;
+}
+
+/* Moves page tables instead of bytes. */
+static qn_status remap(qn_context *ctx, void **block, size_t bytes, size_t capacity,
+                       const char *what)
+{
+    header *h = header_of(*block);
+    qn_budget *budget = h->budget;
+    const size_t old = h->capacity;
+
+    if (capacity > old && !budget_take(budget, capacity - old))
+        return fail_over_budget(ctx, (double)bytes, what);
+    h = mremap(h, old, capacity, MREMAP_MAYMOVE);
+    if (h == MAP_FAILED) {
+        if (capacity > old)
+            budget_give(budget, capacity - old);
+        return fail_no_memory(ctx, bytes, what);
+    }
+    if (capacity < old)
+        budget_give(budget, old - capacity);
+    h->size = bytes;
+    h->capacity = capacity;
+    *block = (char *)h + HEADER_BYTES;
+    return QN_OK;
+}
+
+qn_status qn_realloc_array(qn_context *ctx, void **block, int64_t n, size_t size, const char *what)
+{
+    size_t bytes = 0, capacity = 0;
+    void *moved = NULL;
+    qn_status st;
+
+    if (!*block)
+        return block_alloc(ctx, block, n, size, what);
+    if (!capacity_of(n, size, &bytes, &capacity))
+        return fail_over_budget(ctx, (double)n * (double)size, what);
+    if (capacity == header_of(*block)->capacity) {
+        header_of(*block)->size = bytes;
+        return QN_OK;
+    }
+    if (header_of(*block)->is_mapped && capacity >= MAP_FROM) {
+        if (!budget_allows(ctx->budget))
+            return fail_over_budget(ctx, (double)bytes, what);
+        return remap(ctx, block, bytes, capacity, what);
+    }
+    st = block_alloc(ctx, &moved, n, size, what);
+    if (st != QN_OK)
+        return st;
+    memcpy(moved, *block, bytes < header_of(*block)->size ? bytes : header_of(*block)->size);
+    qn_free(*block);
+    *block = moved;
+    return QN_OK;
+}
+
+qn_status qn_strdup(qn_context *ctx, const char *text, char **out)
+{
+    const size_t length = strlen(text);
+    void *copy = NULL;
+    const qn_status st = block_alloc(ctx, &copy, (int64_t)length + 1, 1, "texts");
+
+    *out = copy;
+    if (st == QN_OK)
+        memcpy(copy, text, length + 1);
+    return st;
+}
+
+void qn_free(void *block)
+{
+    header *h;
+    qn_budget *budget;
+
+    if (!block)
+        return;
+    h = header_of(block);
+    budget = h->budget;
+    budget_give(budget, h->capacity);
+    atomic_fetch_sub_explicit(&budget->live, 1, memory_order_relaxed);
+    if (h->is_mapped)
+        munmap(h, h->capacity);
+    else
+        free(h);
+    qn_budget_release(budget);
+}
+
+size_t qn_alloc_size(const void *block)
+{
+    return block ? ((const header *)(const void *)((const char *)block - HEADER_BYTES))->size : 0;
+}
+
+void qn_alloc_fail_after(qn_context *ctx, int64_t allowed)
+{
+    atomic_store(&ctx->budget->allowed, allowed);
+}
+
+int64_t qn_alloc_live(const qn_context *ctx)
+{
+    return atomic_load(&ctx->budget->live) - atomic_load(&ctx->budget->live_base);
+}
+
+qn_status qn_budget_charge(qn_context *ctx, int64_t bytes, const char *what)
+{
+    if (bytes < 0) {
+        budget_give(ctx->budget, (size_t)-bytes);
+        return QN_OK;
+    }
+    if (!budget_allows(ctx->budget) || !budget_take(ctx->budget, (size_t)bytes))
+        return fail_over_budget(ctx, (double)bytes, what);
+    return QN_OK;
+}
