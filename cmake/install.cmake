@@ -1,0 +1,38 @@
+# What `cmake --install` puts where: program, library, headers, Parquet module with DuckDB beside it, and
+# the files by which pkg-config and CMake find them.
+include(CMakePackageConfigHelpers)
+
+set_target_properties(quern_shared PROPERTIES EXPORT_NAME quern)
+target_include_directories(quern_shared INTERFACE
+  $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+install(TARGETS quern_shared EXPORT quern-targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/quern DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+if(TARGET quern)
+  install(TARGETS quern RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+if(TARGET quern_duckdb)
+  install(TARGETS quern_duckdb LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/quern)
+  install(FILES ${QN_DUCKDB_DIR}/libduckdb.so DESTINATION ${CMAKE_INSTALL_LIBDIR}/quern)
+endif()
+
+install(EXPORT quern-targets NAMESPACE quern:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/quern)
+file(WRITE ${CMAKE_BINARY_DIR}/quern-config.cmake
+  "include(\"\${CMAKE_CURRENT_LIST_DIR}/quern-targets.cmake\")\n")
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/quern-config-version.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/quern-config.cmake ${CMAKE_BINARY_DIR}/quern-config-version.cmake
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/quern)
+
+file(WRITE ${CMAKE_BINARY_DIR}/quern.pc.in
+"prefix=@CMAKE_INSTALL_PREFIX@
+libdir=\${prefix}/@CMAKE_INSTALL_LIBDIR@
+includedir=\${prefix}/@CMAKE_INSTALL_INCLUDEDIR@
+
+Name: quern
+Description: machine learning on data larger than memory, readable to Spark
+Version: @PROJECT_VERSION@
+Libs: -L\${libdir} -lquern
+Cflags: -I\${includedir}
+")
+configure_file(${CMAKE_BINARY_DIR}/quern.pc.in ${CMAKE_BINARY_DIR}/quern.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/quern.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

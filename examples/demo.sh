@@ -1,0 +1,29 @@
+#!/bin/sh
+# demo.sh QUERN [DIR]: generates a MovieLens-shaped data set with planted taste, then does the main job on
+# it with the commands that a user would type, shown as they run.
+set -eu
+quern=$1
+dir=${2:-demo}
+
+say() {
+    printf '\n\033[1m$ quern'
+    printf ' %s' "$@"
+    printf '\033[0m\n'
+    "$quern" "$@"
+}
+
+mkdir -p "$dir"
+say datagen ratings --shape movielens --ratings 1000000 --seed 42 --out "$dir" --overwrite
+say inspect "$dir/ratings.csv"
+say fit als --input "$dir/ratings.csv" --split random:0.8 --rank 10 --max-iter 10 --reg-param 0.1 \
+    --model "$dir/model" --overwrite --runs-dir "$dir/runs"
+say recommend --model "$dir/model" --user 1 2 3 -k 10 --exclude-seen "$dir/ratings.csv" \
+    --titles "$dir/movies.csv"
+say similar --model "$dir/model" --item 1 -k 5 --titles "$dir/movies.csv"
+say runs list --runs-dir "$dir/runs"
+cat <<EOF
+
+The model is in $dir/model (Spark's ALSModel.load reads it), the record of the run in $dir/runs.
+Next: your own file, with a header or without:
+  $quern fit als --input ratings.csv --split random:0.8 --model model
+EOF
