@@ -1,0 +1,119 @@
+"""Trains beside real Spark, loads each other's directories, compares. Prints what it measured."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from pyspark.ml.evaluation import RegressionEvaluator
+from pyspark.ml.recommendation import ALS, ALSModel
+from pyspark.sql import SparkSession
+
+QUERN = os.environ["QN_QUERN"]
+SHARED = pathlib.Path(os.environ["QN_SHARED"])
+passed = failed = 0
+
+
+def quern(*args):
+    run = subprocess.run([QUERN, *map(str, args), "--json", "--quiet"], capture_output=True, text=True)
+    if run.returncode:
+        sys.exit(f"quern {args}: exit {run.returncode}: {run.stderr}")
+    return json.loads(run.stdout.strip().splitlines()[-1])
+
+
+def check(name, ok, detail):
+    global passed, failed
+    passed, failed = passed + bool(ok), failed + (not ok)
+    print(f"{'ok  ' if ok else 'FAIL'} {name}: {detail}", flush=True)
+
+
+def predictions(path):
+    """(user, item) -> prediction of a CSV that `quern predict` wrote."""
+    lines = path.read_text().splitlines()
+    head = lines[0].split(",")
+    at = [head.index(c) for c in ("userId", "movieId", "prediction")]
+    return {(int(c[at[0]]), int(c[at[1]])): float(c[at[2]]) for c in (line.split(",") for line in lines[1:])}
+
+
+def compare(name, model, frame, csv, directory, tmp):
+    """Spark's predictions and ours from one directory: float for float."""
+    out = tmp / f"{name}.csv"
+    quern("predict", "--model", directory, "--input", csv, "--output", out, "--overwrite")
+    ours = predictions(out)
+    theirs = {(r.userId, r.movieId): r.prediction for r in model.transform(frame).collect()}
+    scored = {k: v for k, v in theirs.items() if v == v}
+    worst = max((abs(ours[k] - v) for k, v in scored.items()), default=-1)
+    check(f"{name}: predictions equal", 0 <= worst < 1e-6 and len(scored) > 100,
+          f"{len(scored)} pairs, largest difference {worst:.2g}")
+
+
+def main():
+    if not SHARED.is_dir():
+        print("skipped: ../shared is not here")
+        sys.exit(1 if os.environ.get("QN_REQUIRE_ALL") else 77)
+    spark = (SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+             .config("spark.sql.shuffle.partitions", "4").config("spark.driver.memory", "2g").getOrCreate())
+    spark.sparkContext.setLogLevel("ERROR")
+    tmp = pathlib.Path(tempfile.mkdtemp())
+    lines = (SHARED / "data/ml-latest-small/ratings.csv").read_text().splitlines()
+    train, test = tmp / "train.csv", tmp / "test.csv"
+    train.write_text("\n".join([lines[0]] + [l for n, l in enumerate(lines[1:]) if n % 5]) + "\n")
+    test.write_text("\n".join([lines[0]] + [l for n, l in enumerate(lines[1:]) if n % 5 == 0]) + "\n")
+    schema = "userId int, movieId int, rating float, timestamp long"
+    read = {p: spark.read.csv(str(p), header=True, schema=schema).cache() for p in (train, test)}
+    columns = dict(userCol="userId", itemCol="movieId", ratingCol="rating")
+    print("Spark", spark.version)
+
+    # Train beside each other: three seeds.
+    rmse = {"spark": [], "quern": []}
+    for seed in (1, 2, 3):
+        model = ALS(rank=10, maxIter=10, regParam=0.1, seed=seed, coldStartStrategy="drop", **columns).fit(read[train])
+        rmse["spark"].append(RegressionEvaluator(labelCol="rating").evaluate(model.transform(read[test])))
+    for seed in (1, 2, 3):
+        ours = quern("fit", "als", "--input", train, "--test", test, "--rank", 10, "--max-iter", 10, "--reg-param", 0.1,
+                     "--seed", seed, "--model", tmp / f"ours{seed}", "--runs-dir", tmp / "runs")
+        rmse["quern"].append(ours["metrics"]["rmse"])
+    spread = max(rmse["spark"]) - min(rmse["spark"])
+    gap = abs(sum(rmse["spark"]) - sum(rmse["quern"])) / 3
+    check("trained beside: RMSE agrees", gap < max(spread, 0.005), str({k: [round(x, 4) for x in v] for k, v in rmse.items()}))
+
+    # The same start, the same path: --init spark.
+    model = ALS(rank=8, maxIter=5, regParam=0.1, seed=42, numUserBlocks=3, numItemBlocks=2, **columns).fit(read[train])
+    quern("fit", "als", "--input", train, "--init", "spark", "--precision", "double", "--num-user-blocks", 3,
+          "--num-item-blocks", 2, "--rank", 8, "--max-iter", 5, "--reg-param", 0.1, "--seed", 42,
+          "--model", tmp / "same", "--runs-dir", tmp / "runs")
+    mine = ALSModel.load(str(tmp / "same"))
+    for side in ("userFactors", "itemFactors"):
+        a = {r.id: r.features for r in getattr(model, side).collect()}
+        b = {r.id: r.features for r in getattr(mine, side).collect()}
+        scale = max(abs(x) for row in a.values() for x in row)
+        worst = max(abs(x - y) for i in a for x, y in zip(a[i], b[i]))
+        check(f"--init spark: {side} follow Spark's", a.keys() == b.keys() and worst / scale < 1e-4,
+              f"{len(a)} rows, largest difference {worst / scale:.2g} of the largest factor")
+
+    # Spark loads ours, with biases too; we load Spark's.
+    compare("ours in Spark", ALSModel.load(str(tmp / "ours1")), read[test], test, tmp / "ours1", tmp)
+    quern("fit", "als", "--input", train, "--bias", "full", "--model", tmp / "bias", "--runs-dir", tmp / "runs")
+    compare("ours with biases in Spark", ALSModel.load(str(tmp / "bias")), read[test], test, tmp / "bias", tmp)
+    model.write().overwrite().save(str(tmp / "theirs"))
+    compare("Spark's in ours", model, read[test], test, tmp / "theirs", tmp)
+
+    # The same top 10.
+    users = [1, 2, 3, 50, 600]
+    theirs = {r.userId: [x.movieId for x in r.recommendations]
+              for r in model.recommendForUserSubset(spark.createDataFrame([(u,) for u in users], "userId int"), 10).collect()}
+    run = subprocess.run([QUERN, "recommend", "--model", str(tmp / "theirs"), "--user", *map(str, users), "-k", "10",
+                          "--json", "--quiet"], capture_output=True, text=True, check=True)
+    ours = {}
+    for line in run.stdout.splitlines():
+        row = json.loads(line)
+        if "item" in row:
+            ours.setdefault(int(row["user"]), []).append(int(row["item"]))
+    check("recommendations equal", ours == theirs, f"{len(theirs)} users")
+    spark.stop()
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(failed > 0)
+
+
+main()
