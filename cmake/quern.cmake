@@ -48,7 +48,7 @@ target_link_libraries(qn_objects PUBLIC qn_flags)
 # libquern: what a C program links. Only qn_ names marked QN_API are visible.
 add_library(quern_shared SHARED $<TARGET_OBJECTS:qn_objects>)
 target_link_libraries(quern_shared PRIVATE qn_flags)
-target_include_directories(quern_shared INTERFACE ${CMAKE_SOURCE_DIR}/include)
+target_include_directories(quern_shared INTERFACE $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>)
 set_target_properties(quern_shared PROPERTIES OUTPUT_NAME quern VERSION ${PROJECT_VERSION} SOVERSION 0)
 add_library(quern_static STATIC $<TARGET_OBJECTS:qn_objects>)
 target_link_libraries(quern_static PUBLIC qn_flags)
