@@ -20,7 +20,6 @@ typedef struct task_input {
     int64_t wanted_partitions;
     moments answer[8];
     int64_t moved[8];
-    int32_t threads_used;
 } task_input;
 
 static double cell_value(int64_t row, int64_t column)
@@ -111,8 +110,6 @@ static qn_status column_moments(qn_context *ctx, void *arg)
             (total[COLUMNS + k] - n * answer->mean[k] * answer->mean[k]) / (n - 1);
     }
     input->moved[qn_rank(ctx)] = ctx->comm->bytes_moved;
-    if (qn_pool_threads_used(ctx->pool) > input->threads_used)
-        input->threads_used = qn_pool_threads_used(ctx->pool);
 done:
     qn_tree_sum_free(pass.tree);
     qn_store_free(pass.store);
