@@ -32,6 +32,7 @@ typedef struct qn_out_dir {
     char *path;    /* where it will be */
     char *staging; /* where to write; NULL when not open */
     bool overwrite;
+    struct qn_stage *stage; /* base/stage.h */
 } qn_out_dir;
 
 /* Fails before work: QN_EEXISTS if it is there and `overwrite` is false; QN_EIO where the parent does
@@ -40,6 +41,10 @@ qn_status qn_out_dir_open(qn_context *ctx, const char *path, bool overwrite, qn_
 /* fsyncs every file and folder below, swaps, removes the old one. */
 qn_status qn_out_dir_commit(qn_context *ctx, qn_out_dir *dir);
 void qn_out_dir_abandon(qn_out_dir *dir);
+
+/* Tests: let `allowed` more writes, fsyncs, renames and creations of these outputs succeed, then fail
+ * each with `error_number`, ENOSPC or EIO (INT64_MAX: off). */
+void qn_write_fail_after(qn_context *ctx, int64_t allowed, int error_number);
 
 bool qn_path_exists(const char *path);
 bool qn_path_is_dir(const char *path);

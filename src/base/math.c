@@ -1,0 +1,75 @@
+#include "base/math.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+/* x = 2^exponent (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)). */
+static double split_number(double x, int64_t *exponent)
+{
+    /* Bits of sqrt(1/2): adding the distance to 1 carries into the exponent exactly from there on.
+     */
+    const uint64_t half_root = 0x3fe6a09e667f3bcd, one = 0x3ff0000000000000;
+    uint64_t bits;
+
+    *exponent = 0;
+    if (x < 0x1p-1022) {
+        x *= 0x1p54;
+        *exponent = -54;
+    }
+    memcpy(&bits, &x, sizeof bits);
+    bits += one - half_root;
+    *exponent += (int64_t)(bits >> 52) - 1023;
+    bits = (bits & 0x000fffffffffffff) + half_root;
+    memcpy(&x, &bits, sizeof x);
+    return x - 1.0;
+}
+
+double qn_log(double x)
+{
+    /* ln 2 in two parts: the first has 21 trailing zero bits, so its product with an exponent is
+     * exact. */
+    const double ln2_high = 0x1.62e42fee00000p-1, ln2_low = 0x1.a39ef35793c76p-33;
+    int64_t exponent;
+    double f, s, z, series, half_square;
+
+    if (!(x > 0.0))
+        return x == 0.0 ? -HUGE_VAL : (double)NAN;
+    if (x > 0x1.fffffffffffffp1023)
+        return x;
+    f = split_number(x, &exponent);
+    /* ln(1 + f) = 2 artanh(s) = 2 s + s (2/3 s^2 + 2/5 s^4 + ...), s = f / (2 + f), and
+     * 2 s = f - s f: the large term f stands apart and is exact. With half_square = f^2 / 2 the
+     * rest is written so that no two near numbers are subtracted. |s| < 0.172: terms to s^22. */
+    s = f / (2.0 + f);
+    z = s * s;
+    series = 2.0 / 23.0;
+    for (int k = 21; k >= 3; k -= 2)
+        series = series * z + 2.0 / (double)k;
+    series *= z;
+    half_square = 0.5 * f * f;
+    return (double)exponent * ln2_high -
+           ((half_square - (s * (half_square + series) + (double)exponent * ln2_low)) - f);
+}
+
+void qn_sincos2pi(double turns, double *sine, double *cosine)
+{
+    /* Reciprocals of factorials by Horner: sin t = t (1 - t^2/(2 3) (1 - t^2/(4 5) (...))). */
+    const double quarters = floor(4.0 * turns + 0.5);
+    const int64_t quadrant = (int64_t)quarters & 3;
+    /* Exact: quarters / 4 has few bits and lies near `turns`. */
+    const double rest = turns - 0.25 * quarters;
+    /* 2 pi in two parts, the second for the error of the first. */
+    const double t = 0x1.921fb54442d18p+2 * rest;
+    const double t_low = fma(0x1.921fb54442d18p+2, rest, -t) + 0x1.1a62633145c07p-52 * rest;
+    const double z = t * t;
+    double s = 1.0, c = 1.0;
+
+    for (int k = 16; k >= 2; k -= 2)
+        s = 1.0 - z / (double)(k * (k + 1)) * s;
+    for (int k = 17; k >= 1; k -= 2)
+        c = 1.0 - z / (double)(k * (k + 1)) * c;
+    s = t * s + t_low * c;
+    *sine = quadrant == 0 ? s : quadrant == 1 ? c : quadrant == 2 ? -s : -c;
+    *cosine = quadrant == 0 ? c : quadrant == 1 ? -s : quadrant == 2 ? -c : s;
+}
