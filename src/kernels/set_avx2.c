@@ -4,11 +4,11 @@
 const qn_kernels qn_kernels_avx2 = {
     .name = "avx2",
     .level = 1,
-    .gram_f32 = qn_gram_f32_reference,
-    .gram_f64 = qn_gram_f64_reference,
+    .gram_f32 = qn_gram_f32_avx2,
+    .gram_f64 = qn_gram_f64_avx2,
     .cholesky_f32 = qn_cholesky_f32_reference,
     .cholesky_f64 = qn_cholesky_f64_reference,
-    .gram_rows_f32 = qn_gram_rows_f32_reference,
-    .score_panel = qn_score_panel_reference,
-    .moments_f64 = qn_moments_f64_reference,
+    .gram_rows_f32 = qn_gram_rows_f32_avx2,
+    .score_panel = qn_score_panel_avx2,
+    .moments_f64 = qn_moments_f64_avx2,
 };

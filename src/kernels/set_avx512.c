@@ -4,11 +4,11 @@
 const qn_kernels qn_kernels_avx512 = {
     .name = "avx512",
     .level = 2,
-    .gram_f32 = qn_gram_f32_reference,
-    .gram_f64 = qn_gram_f64_reference,
+    .gram_f32 = qn_gram_f32_avx512,
+    .gram_f64 = qn_gram_f64_avx512,
     .cholesky_f32 = qn_cholesky_f32_reference,
     .cholesky_f64 = qn_cholesky_f64_reference,
-    .gram_rows_f32 = qn_gram_rows_f32_reference,
-    .score_panel = qn_score_panel_reference,
-    .moments_f64 = qn_moments_f64_reference,
+    .gram_rows_f32 = qn_gram_rows_f32_avx512,
+    .score_panel = qn_score_panel_avx512,
+    .moments_f64 = qn_moments_f64_avx512,
 };

@@ -8,6 +8,9 @@
 /* Ratings are packed in blocks of about this many bytes, and not fewer than this many rows. */
 #define QN_GRAM_BLOCK_BYTES 24576
 #define QN_GRAM_BLOCK_ROWS  16
+#define QN_GRAM_MOST_ROWS   96
+/* Rows are fetched this many ratings before they are used. */
+#define QN_GRAM_AHEAD 16
 
 #define QN_KERNEL_SET(set)                                                                         \
     void qn_gram_f32_##set(const qn_gram_run *run, float *gram, float *rhs, void *scratch);        \
