@@ -47,10 +47,11 @@ typedef struct qn_als_model {
     float *item_factors; /* [items.n x stride] */
     char user_col[64], item_col[64], rating_col[64], prediction_col[64];
     float mean_rating;       /* for cold start `mean`; NaN where unknown (models of Spark) */
-    uint32_t *item_count;    /* [items.n] training ratings of each item, for `popular`; NULL unknown */
+    uint32_t *item_count;    /* [items.n] training ratings of each item; NULL unknown */
     int32_t iterations;      /* sweeps done */
     char kernel_set[16];
     uint64_t data_fingerprint;
+    float *item_mean;        /* [items.n] mean training rating of each item, for `popular`; NULL unknown */
 } qn_als_model;
 
 /* Fits a model to `ratings`, sweeping items then users.
@@ -66,7 +67,8 @@ QN_API qn_status qn_als_fit(qn_context *ctx, const qn_als_params *params, const 
 QN_API void qn_als_free(qn_als_model *model);
 
 /* Prediction for pairs of indices, -1 for one that the model does not know: then by `cold_start`: NaN
- * (NAN and DROP), the mean training rating (MEAN), or the item's or global mean (POPULAR). */
+ * (NAN and DROP), the mean training rating (MEAN), or the item's mean training rating where the item
+ * is known, else the mean of all (POPULAR). What the model does not hold is NaN. */
 QN_API qn_status qn_als_predict(qn_context *ctx, const qn_als_model *model, int64_t n,
                                 const int64_t *user, const int64_t *item, float *out);
 
