@@ -89,6 +89,14 @@ QN_API qn_status qn_als_recommend(qn_context *ctx, const qn_als_model *model, qn
 QN_API qn_status qn_als_fold_in(qn_context *ctx, const qn_als_model *model, qn_side side, int64_t n,
                                 const int64_t *other, const float *rating, float *factors);
 
+/* Why a user gets the prediction for `target`, an item (Hu, Koren, Volinsky 2008, section 5): with the
+ * user's ratings of n known items, contribution[j] is what rating j adds to it. *base is what no rating
+ * adds: the mean and the item's bias, or 0. base + all contributions is the prediction for the user
+ * folded in from these ratings, up to rounding. */
+QN_API qn_status qn_als_explain(qn_context *ctx, const qn_als_model *model, int64_t n,
+                                const int64_t *item, const float *rating, int64_t target,
+                                double *contribution, double *base);
+
 /* Best k by cosine of the factors, the row itself left out. */
 QN_API qn_status qn_als_similar(qn_context *ctx, const qn_als_model *model, qn_side side, int64_t row,
                                 int32_t k, int64_t *index, float *score);

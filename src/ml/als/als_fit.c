@@ -1,0 +1,349 @@
+/* The sweeps of ALS: items from users, then users from items, as Spark does. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "ml/als/als_impl.h"
+
+/* Memory for the sums of long rows aims below this; a row needs one Gram a cell at least. */
+#define ALS_CELLS_BYTES ((size_t)64 << 20)
+
+static qn_status als_check_params(qn_context *ctx, const qn_als_params *params,
+                                  const qn_ratings *ratings)
+{
+    qn_status st = QN_OK;
+    const int64_t n_rows =
+        ratings->users.n < ratings->items.n ? ratings->users.n : ratings->items.n;
+
+    QN_TRY(qn_params_check(ctx, &qn_als_table, params));
+    if (params->bias == QN_ALS_BIAS_FULL && params->implicit_prefs)
+        return qn_fail(ctx, QN_EINVAL,
+                       "bias full models ratings, implicit feedback has none: use "
+                       "--bias none with --implicit-prefs");
+    if (params->bias == QN_ALS_BIAS_FULL && params->nonnegative)
+        return qn_fail(ctx, QN_EINVAL,
+                       "bias full needs biases of either sign: use --bias none with "
+                       "--nonnegative");
+    if (params->early_stop > 0 && params->validation <= 0)
+        return qn_fail(ctx, QN_EINVAL,
+                       "early-stop needs validation ratings: give --validation a "
+                       "share above 0, e.g. 0.05");
+    if (ratings->n_ratings <= 0)
+        return qn_fail(ctx, QN_EDATA, "there are no ratings to train on");
+    if (params->rank > n_rows)
+        qn_emit_warning(ctx, "rank %d is more than the %lld %s can use: lower --rank", params->rank,
+                        (long long)n_rows, n_rows == ratings->users.n ? "users" : "items");
+done:
+    return st;
+}
+
+static void als_side_init(als_fit *fit, qn_side which, float *factors)
+{
+    const bool is_user = which == QN_SIDE_USER;
+    als_side *side = &fit->side[which];
+    const qn_partitioning *cut = NULL;
+
+    side->side = which;
+    side->name = is_user ? "users" : "items";
+    side->rows = is_user ? &fit->ratings->by_user : &fit->ratings->by_item;
+    side->ids = is_user ? &fit->ratings->users : &fit->ratings->items;
+    side->factors = factors;
+    cut = side->rows->partitioning;
+    qn_partition_rows_of_rank(cut, qn_rank(fit->ctx), &side->first_row, &side->end_row);
+    side->first_cell = (side->first_row + cut->cell_rows - 1) / cut->cell_rows;
+    side->end_cell = (side->end_row + cut->cell_rows - 1) / cut->cell_rows;
+}
+
+/* Says at once how much a fit needs, rather than at the array where it runs out. */
+static qn_status als_check_memory(const als_fit *fit)
+{
+    const als_equation *eq = &fit->eq;
+    const size_t rows = (size_t)(fit->ratings->users.n + fit->ratings->items.n);
+    const size_t copies = fit->params->early_stop > 0 ? 2 : 1;
+    const size_t factors = copies * rows * (size_t)eq->stride * sizeof(float);
+    const size_t scratch =
+        (size_t)fit->n_threads * als_work_bytes(eq) + (size_t)fit->n_cells * als_cell_bytes(eq);
+    const size_t limit = qn_budget_limit(fit->ctx->budget);
+    const size_t used = qn_budget_used(fit->ctx->budget);
+    const size_t need = factors + scratch;
+    char text[4][32];
+
+    if (used <= limit && need <= limit - used)
+        return QN_OK;
+    qn_format_bytes((double)need, text[0]);
+    qn_format_bytes((double)factors, text[1]);
+    qn_format_bytes((double)scratch, text[2]);
+    qn_format_bytes((double)(used < limit ? limit - used : 0), text[3]);
+    return qn_fail(fit->ctx, QN_ENOMEM,
+                   "fit als at rank %d needs %s (factors %s, scratch of %d threads %s) and %s are "
+                   "left: lower --rank or raise --memory",
+                   fit->params->rank, text[0], text[1], fit->n_threads, text[2], text[3]);
+}
+
+/* Cells for the long rows of either side: all of them if that is little, at least those of one row.
+ */
+static int64_t als_cells_wanted(const als_fit *fit)
+{
+    const size_t each = als_cell_bytes(&fit->eq);
+    int64_t wanted = 0;
+
+    for (int32_t s = 0; s < 2; s++) {
+        const als_plan *plan = &fit->side[s].plan;
+        const int64_t room = (int64_t)(ALS_CELLS_BYTES / each);
+        int64_t cells = plan->n_parts < room ? plan->n_parts : room;
+
+        cells = cells > plan->max_parts ? cells : plan->max_parts;
+        wanted = wanted > cells ? wanted : cells;
+    }
+    return wanted;
+}
+
+static qn_status als_alloc_scratch(als_fit *fit)
+{
+    qn_status st = QN_OK;
+    qn_context *ctx = fit->ctx;
+    const als_side *users = &fit->side[QN_SIDE_USER];
+    const int64_t own_users = users->end_row - users->first_row;
+
+    fit->n_threads = qn_context_threads(ctx);
+    fit->n_cells = als_cells_wanted(fit);
+    QN_TRY(als_check_memory(fit));
+    QN_NEW0(ctx, fit->work, fit->n_threads, "scratch of threads");
+    for (int32_t t = 0; t < fit->n_threads; t++)
+        QN_TRY(als_work_init(ctx, &fit->eq, &fit->work[t]));
+    QN_TRY(als_cells_create(ctx, &fit->eq, fit->n_cells, &fit->cells));
+    QN_NEW0(ctx, fit->row_value, own_users, "sums of users");
+    if (fit->params->implicit_prefs) {
+        QN_NEW(ctx, fit->packed, fit->n_threads * als_packed_size(fit->eq.rank), "Grams of cells");
+        QN_NEW0(ctx, fit->gramian, fit->eq.rank * fit->eq.stride, "the Gram of a side");
+    }
+    if (fit->params->early_stop > 0) {
+        QN_NEW(ctx, fit->row_scored, own_users, "counts of users");
+        for (int32_t s = 0; s < 2; s++)
+            QN_NEW(ctx, fit->best[s], fit->side[s].ids->n * fit->eq.stride, "the best factors");
+    }
+done:
+    return st;
+}
+
+static void als_fit_release(als_fit *fit)
+{
+    for (int32_t t = 0; fit->work && t < fit->n_threads; t++)
+        als_work_release(&fit->work[t]);
+    for (int32_t s = 0; s < 2; s++) {
+        als_plan_release(&fit->side[s].plan);
+        qn_free(fit->side[s].n_training);
+        qn_free(fit->best[s]);
+    }
+    als_holdout_release(&fit->holdout);
+    qn_free(fit->work);
+    qn_free(fit->cells);
+    qn_free(fit->row_value);
+    qn_free(fit->row_scored);
+    qn_free(fit->packed);
+    qn_free(fit->gramian);
+}
+
+/* Checks, then allocates; local to the rank. */
+static qn_status als_prepare(als_fit *fit, qn_als_model **model)
+{
+    qn_status st = QN_OK;
+    qn_als_model *m = NULL;
+
+    QN_TRY(als_check_params(fit->ctx, fit->params, fit->ratings));
+    fit->eq = als_equation_of(fit->ctx, fit->params, qn_factor_stride(als_columns(fit->params)));
+    fit->eq.value = fit->ratings->value;
+    for (int32_t s = 0; s < 2; s++) {
+        als_side_init(fit, s, NULL);
+        QN_TRY(als_plan_make(fit->ctx, fit->side[s].rows, fit->eq.rank, &fit->side[s].plan));
+    }
+    QN_TRY(als_alloc_scratch(fit));
+    QN_TRY(als_model_create(fit->ctx, fit->params, fit->ratings, model));
+    m = *model;
+    fit->side[QN_SIDE_USER].factors = m->user_factors;
+    fit->side[QN_SIDE_ITEM].factors = m->item_factors;
+done:
+    return st;
+}
+
+typedef struct als_start_work {
+    const als_start *start;
+    const als_side *side;
+    int64_t cell_rows;
+} als_start_work;
+
+static qn_status als_start_task(void *arg, int64_t task, int32_t thread)
+{
+    const als_start_work *w = arg;
+    const int64_t first = w->side->first_row + task * w->cell_rows;
+    const int64_t end = first + w->cell_rows;
+
+    (void)thread;
+    als_init_random(w->start, first, end < w->side->end_row ? end : w->side->end_row);
+    return QN_OK;
+}
+
+/* Collective. */
+static qn_status als_start_side(als_fit *fit, qn_side which)
+{
+    qn_status st = QN_OK;
+    qn_context *ctx = fit->ctx;
+    als_side *side = &fit->side[which];
+    const int64_t stride = fit->eq.stride;
+    const als_start start = {fit->params,        which,  side->ids,
+                             side->rows->degree, stride, side->factors};
+    als_start_work work = {&start, side, side->rows->partitioning->cell_rows};
+    const int64_t n_tasks = (side->end_row - side->first_row + work.cell_rows - 1) / work.cell_rows;
+
+    if (fit->params->init == QN_ALS_INIT_SPARK) {
+        QN_TRY_ALL(als_init_spark(ctx, &start));
+    } else {
+        QN_TRY_ALL(qn_parallel(ctx, n_tasks, als_start_task, &work));
+        QN_TRY(als_share_rows(fit, side, side->factors, (size_t)stride * sizeof(float)));
+    }
+    if (fit->params->bias == QN_ALS_BIAS_FULL)
+        for (int64_t i = 0; i < side->ids->n; i++)
+            side->factors[i * stride + fit->params->rank] = 1.0F;
+done:
+    return st;
+}
+
+/* A step's errors as the step event gives them. Rounding may bring a perfect fit below 0. */
+static double als_loss_value(const als_fit *fit, double squares)
+{
+    const double mean = squares / (double)fit->n_training;
+
+    if (fit->params->implicit_prefs)
+        return mean;
+    return mean > 0 ? sqrt(mean) : 0;
+}
+
+static void als_emit_step(const als_fit *fit, int32_t done, double loss, double seconds)
+{
+    const qn_event event = {
+        .kind = QN_EVENT_STEP,
+        .rank = qn_rank(fit->ctx),
+        .name = "als",
+        .done = done,
+        .total = fit->params->max_iter,
+        .rows = fit->n_training,
+        .value = als_loss_value(fit, loss),
+        .duration_us = (int64_t)(seconds * 1e6),
+    };
+
+    qn_emit(fit->ctx, &event);
+}
+
+static void als_copy_factors(als_fit *fit, bool keep)
+{
+    for (int32_t s = 0; s < 2; s++) {
+        const size_t bytes = (size_t)(fit->side[s].ids->n * fit->eq.stride) * sizeof(float);
+
+        memcpy(keep ? fit->best[s] : fit->side[s].factors,
+               keep ? fit->side[s].factors : fit->best[s], bytes);
+    }
+}
+
+/* Sweeps done with the best validation error, and that error. */
+typedef struct als_best {
+    int32_t sweep;
+    double rmse;
+} als_best;
+
+/* Scores a sweep; true when it is time to stop. Collective. */
+static qn_status als_watch(als_fit *fit, int32_t sweep, als_best *best, bool *stop)
+{
+    qn_status st = QN_OK;
+    double rmse = 0;
+
+    *stop = false;
+    if (fit->params->early_stop <= 0)
+        return QN_OK;
+    QN_TRY(als_holdout_rmse(fit, &rmse));
+    qn_emit_metric(fit->ctx, "validationRmse", rmse, "rmse");
+    if (best->sweep == 0 || rmse < best->rmse) {
+        *best = (als_best){sweep, rmse};
+        als_copy_factors(fit, true);
+    }
+    *stop = sweep - best->sweep >= fit->params->early_stop;
+done:
+    return st;
+}
+
+static qn_status als_sweeps(als_fit *fit, int32_t *iterations)
+{
+    qn_status st = QN_OK;
+    als_best best = {0};
+    bool stop = false;
+
+    *iterations = 0;
+    for (int32_t sweep = 1; sweep <= fit->params->max_iter && !stop; sweep++) {
+        const double start = qn_seconds();
+        double loss = 0;
+
+        QN_TRY(als_solve_side(fit, QN_SIDE_ITEM, sweep, NULL));
+        QN_TRY(als_solve_side(fit, QN_SIDE_USER, sweep, &loss));
+        als_emit_step(fit, sweep, loss, qn_seconds() - start);
+        QN_TRY(als_watch(fit, sweep, &best, &stop));
+        *iterations = sweep;
+    }
+    if (best.sweep > 0) {
+        als_copy_factors(fit, false);
+        *iterations = best.sweep;
+    }
+done:
+    return st;
+}
+
+/* One warning for all singular rows. Collective. */
+static qn_status als_warn_ridged(als_fit *fit)
+{
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_comm_sum_int64(fit->ctx, &fit->n_ridged, 1));
+    if (fit->n_ridged > 0)
+        qn_emit_warning(fit->ctx,
+                        "%lld singular equations (all sweeps together) were solved with "
+                        "the smallest ridge that makes them regular: raise --reg-param",
+                        (long long)fit->n_ridged);
+done:
+    return st;
+}
+
+static qn_status als_run(als_fit *fit, qn_als_model *model)
+{
+    qn_status st = QN_OK;
+
+    QN_TRY(als_holdout_make(fit));
+    QN_TRY(als_count_items(fit, model));
+    QN_TRY(als_start_side(fit, QN_SIDE_USER));
+    QN_TRY(als_start_side(fit, QN_SIDE_ITEM));
+    QN_TRY(als_sweeps(fit, &model->iterations));
+    QN_TRY(als_warn_ridged(fit));
+    als_model_close_biases(model, fit->eq.mean);
+    model->mean_rating = fit->eq.mean;
+done:
+    return st;
+}
+
+qn_status qn_als_fit(qn_context *ctx, const qn_als_params *params, const qn_ratings *ratings,
+                     qn_als_model **model)
+{
+    qn_status st = QN_OK;
+    qn_als_model *m = NULL;
+    als_fit fit = {.ctx = ctx, .params = params, .ratings = ratings};
+    const qn_event totals = {.rows = ratings->n_ratings};
+
+    *model = NULL;
+    fit.job = qn_job_start(ctx, "fit");
+    QN_TRY_ALL(als_prepare(&fit, &m));
+    QN_TRY(als_run(&fit, m));
+    *model = m;
+    m = NULL; /* ownership has moved */
+done:
+    als_fit_release(&fit);
+    qn_als_free(m);
+    qn_span_end(ctx, &fit.job, st, &totals);
+    return st;
+}
