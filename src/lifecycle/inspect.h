@@ -1,0 +1,73 @@
+/* What lies in a ratings file, a table or a model directory. */
+#ifndef QN_LIFECYCLE_INSPECT_H
+#define QN_LIFECYCLE_INSPECT_H
+
+#include "base/text.h"
+#include "data/triples.h"
+#include "quern/als.h"
+
+/* Tables: qn_inspect_table, qn_ratings_table without its input (the path is an argument: set
+ * ratings->input to it). */
+typedef struct qn_inspect_options {
+    bool schema_only; /* do not read the rows */
+} qn_inspect_options;
+extern const qn_params qn_inspect_table;
+
+typedef enum qn_inspect_kind {
+    QN_INSPECT_MODEL,
+    QN_INSPECT_RATINGS,
+    QN_INSPECT_TABLE
+} qn_inspect_kind;
+
+#define QN_INSPECT_VALUES 256
+
+typedef struct qn_skew {
+    double mean, max; /* ratings a user (or item) */
+    int64_t median;
+    double top_share; /* of the ratings that the top 1 % have */
+    double gini;      /* 0 all equal, towards 1 all on one */
+} qn_skew;
+
+typedef struct qn_inspect_column {
+    char name[64];
+    qn_type type;
+    char example[64]; /* of the first row */
+} qn_inspect_column;
+
+typedef struct qn_inspect_result {
+    qn_inspect_kind kind;
+    /* files */
+    qn_format format;
+    int64_t bytes, n_splits;
+    qn_inspect_column *column;
+    int32_t n_columns;
+    bool has_names;
+    /* ratings */
+    qn_ratings_counts counts;
+    qn_id_type user_type, item_type;
+    char first_user[64], last_user[64], first_item[64], last_item[64]; /* in id order */
+    int64_t n_users, n_items, n_ratings;                               /* rows, before any merge */
+    double density;
+    int32_t n_values; /* distinct ratings; above QN_INSPECT_VALUES: 0, no histogram */
+    float value[QN_INSPECT_VALUES];
+    int64_t value_count[QN_INSPECT_VALUES];
+    float min_rating, max_rating;
+    double mean_rating, std_rating;
+    int64_t min_time, max_time; /* 0 and -1: none */
+    int64_t duplicates;         /* rows whose (user, item) stood before */
+    qn_skew user_skew, item_skew;
+    uint64_t fingerprint;
+    /* model */
+    qn_als_model *model;
+    char digest[33];
+    double user_norm, item_norm; /* mean length of a factor */
+    double load_s;
+} qn_inspect_result;
+
+/* A model directory, else ratings if the columns are there, else a table with its schema alone. */
+qn_status qn_inspect_run(qn_context *ctx, const qn_inspect_options *options,
+                         const qn_ratings_options *ratings, qn_inspect_result *result);
+void qn_inspect_result_release(qn_inspect_result *result);
+void qn_inspect_json(const qn_inspect_result *result, qn_json *j);
+
+#endif

@@ -1,0 +1,44 @@
+/* Parameter tables that several commands share. A command's table list is made of its own table and
+ * of these, of qn_ratings_table and of the algorithm's. Texts are borrowed. */
+#ifndef QN_LIFECYCLE_OPTIONS_H
+#define QN_LIFECYCLE_OPTIONS_H
+
+#include "quern/als.h"
+#include "quern/metrics.h"
+#include "quern/param.h"
+
+/* How rankings are judged: `fit als`, `evaluate`, `tune als`. */
+typedef struct qn_ranking_options {
+    int32_t k;
+    double threshold;      /* a test rating at or above it is relevant */
+    int32_t protocol;      /* qn_protocol_choice */
+    int32_t ranking_users; /* judge that many users, drawn by id; 0: all; -1: no rankings */
+} qn_ranking_options;
+extern const qn_params qn_ranking_table;
+
+typedef enum qn_protocol_choice {
+    QN_PROTOCOL_CHOICE_AUTO, /* honest where the training ratings are at hand, else reference */
+    QN_PROTOCOL_CHOICE_SPARK,
+    QN_PROTOCOL_CHOICE_REFERENCE,
+    QN_PROTOCOL_CHOICE_HONEST
+} qn_protocol_choice;
+const char *qn_protocol_name(qn_ranking_protocol protocol);
+
+/* How the files that a model is applied to are read: `predict`, `evaluate`, `recommend`, `explain`.
+ * Columns that are not given have the names the model was trained with; in a file without names
+ * they are 0, 1, 2. */
+typedef struct qn_columns_options {
+    int32_t format;        /* qn_format */
+    int32_t header;        /* auto|no|yes */
+    const char *delimiter; /* one character; NULL: found out */
+    const char *user_col, *item_col, *rating_col, *timestamp_col;
+    int32_t on_bad_row; /* qn_on_bad_row, default skip */
+} qn_columns_options;
+extern const qn_params qn_columns_table;
+
+/* The same as options of qn_triples_read for these files, with ids of the model's type. `timestamp`
+ * is not read. The texts stay borrowed from `columns` and `model`. */
+void qn_columns_ratings(const qn_columns_options *columns, const qn_als_model *model,
+                        const qn_text_list *input, qn_ratings_options *out);
+
+#endif

@@ -1,0 +1,35 @@
+/* Input columns plus a prediction, streamed. */
+#ifndef QN_LIFECYCLE_PREDICT_H
+#define QN_LIFECYCLE_PREDICT_H
+
+#include "lifecycle/options.h"
+
+/* Tables: qn_predict_table, qn_columns_table. */
+typedef struct qn_predict_options {
+    const char *model;
+    qn_text_list input;
+    const char *output; /* "-": standard output */
+    bool overwrite;
+    int32_t output_format;      /* qn_format; auto: by extension */
+    int32_t cold;               /* qn_cold_choice */
+    const char *prediction_col; /* NULL: the model's */
+} qn_predict_options;
+extern const qn_params qn_predict_table;
+
+typedef enum qn_cold_choice { /* as the model was fitted, else 1 + qn_cold_start */
+                              QN_COLD_CHOICE_MODEL
+} qn_cold_choice;
+
+typedef struct qn_predict_result {
+    int64_t rows_read, rows_bad, rows_written;
+    int64_t rows_dropped;                             /* cold rows that `drop` left out */
+    int64_t unknown_user, unknown_item, unknown_both; /* rows */
+    qn_rejects rejects;
+    double load_s, predict_s, total_s;
+} qn_predict_result;
+
+/* Rows keep the order of the files. */
+qn_status qn_predict_run(qn_context *ctx, const qn_predict_options *options,
+                         const qn_columns_options *columns, qn_predict_result *result);
+
+#endif
