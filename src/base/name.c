@@ -75,7 +75,7 @@ const char *qn_nearest(const char *wanted, const char *const *names, int64_t n)
     const size_t length = fold(wanted, a);
     size_t best = 1 + length / 3; /* the most edits that still look like a slip */
     const char *nearest = NULL;
-    const char *longer = NULL; /* a name of which `wanted` is the beginning */
+    const char *longer = NULL; /* a name of which `wanted` is the beginning, or the other way */
 
     if (length == 0)
         return NULL;
@@ -83,7 +83,8 @@ const char *qn_nearest(const char *wanted, const char *const *names, int64_t n)
         const size_t other = fold(names[i], b);
         const size_t edits = distance(a, length, b, other);
 
-        if (length >= 3 && strncmp(a, b, length) == 0 && !longer)
+        if (!longer && ((length >= 3 && strncmp(a, b, length) == 0) ||
+                        (other >= 4 && strncmp(a, b, other) == 0)))
             longer = names[i];
         if (edits < (nearest ? best : best + 1) && edits < (length > other ? length : other)) {
             best = edits;

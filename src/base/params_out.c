@@ -90,6 +90,7 @@ static bool has_max(const qn_param *param)
 {
     const double most = param->type == QN_PARAM_INT32    ? (double)INT32_MAX
                         : param->type == QN_PARAM_DOUBLE ? 1.7976931348623157e308
+                        : param->type == QN_PARAM_BYTES  ? 1e18 /* an exabyte is no limit */
                                                          : 0x1p63;
 
     return is_number(param) && (param->min != 0.0 || param->max != 0.0) && param->max < most;

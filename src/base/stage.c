@@ -174,6 +174,8 @@ static qn_status find_target(qn_context *ctx, const char *path, qn_stage *stage)
         stage->folder = real;
     } else {
         slash = strrchr(stage->target, '/');
+        if (!slash[1])
+            return qn_fail(ctx, QN_EINVAL, "\"%s\" cannot be an output", path);
         stage->folder = slash == stage->target
                             ? strdup("/")
                             : strndup(stage->target, (size_t)(slash - stage->target));
