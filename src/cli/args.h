@@ -1,0 +1,42 @@
+/* The command line, read by parameter tables. Taken alike: --reg-param 0.1, --reg-param=0.1,
+ * --reg_param, --regParam, -k 10; --overwrite and --no-overwrite; a list takes words up to the next
+ * option; -- ends the options. */
+#ifndef QN_CLI_ARGS_H
+#define QN_CLI_ARGS_H
+
+#include "quern/param.h"
+
+#define QN_CLI_MAX_TABLES 8
+
+typedef struct qn_cli_value {
+    const qn_param *param;
+    int32_t table;
+    const char *text;
+} qn_cli_value;
+
+/* What stands on the line, recognised but not yet parsed. */
+typedef struct qn_cli_args {
+    const qn_params *table[QN_CLI_MAX_TABLES];
+    int32_t n_tables;
+    qn_cli_value *value;
+    int64_t n_values;
+    const char **word; /* what is no option */
+    int64_t n_words;
+} qn_cli_args;
+
+/* Recognises word[0..n). QN_EINVAL names an unknown option and the nearest one, or a value that is
+ * missing. Texts are borrowed; free with qn_cli_args_release whatever happens. */
+qn_status qn_cli_args_read(qn_context *ctx, const qn_params *const *table, int32_t n_tables,
+                           const char *const *word, int32_t n, qn_cli_args *args);
+void qn_cli_args_release(qn_cli_args *args);
+
+/* Sets the defaults of table `t`, then what was given. */
+qn_status qn_cli_args_apply(qn_context *ctx, const qn_cli_args *args, int32_t t, void *values);
+/* QN_EINVAL names every required option that was not given. */
+qn_status qn_cli_args_check_required(qn_context *ctx, const qn_cli_args *args);
+bool qn_cli_args_given(const qn_cli_args *args, const char *name);
+
+/* "reg_param" -> "--reg-param", "k" -> "-k"; 64 bytes do. */
+void qn_cli_option_name(const char *name, char out[64]);
+
+#endif

@@ -1,0 +1,67 @@
+/* What a command is. One file cmd_x.c exports one qn_command; commands.c lists them. Help, man
+ * pages, completion and `quern params` are made from the same tables that the parser reads. */
+#ifndef QN_CLI_COMMAND_H
+#define QN_CLI_COMMAND_H
+
+#include "base/context.h"
+#include "cli/args.h"
+#include "cli/terminal.h"
+#include "quern/param.h"
+
+/* Options that mean the same for every command: cmd_global.c. */
+typedef struct qn_cli_globals {
+    int32_t threads;
+    size_t memory;
+    int32_t workers;
+    const char *hosts;
+    int32_t kernels; /* index into QN_CLI_KERNEL_CHOICES */
+    const char *scratch;
+    const char *runs_dir;
+    bool json;
+    bool quiet;
+    bool help;
+} qn_cli_globals;
+#define QN_CLI_KERNEL_CHOICES "auto|reference|avx2|avx512"
+extern const qn_params qn_cli_global_table;
+
+struct qn_command;
+
+/* One call of the program. Everything is borrowed by the command and freed by main. */
+typedef struct qn_cli {
+    const struct qn_command *command;
+    qn_context *ctx;
+    const qn_cli_globals *globals;
+    void *values[QN_CLI_MAX_TABLES]; /* a filled struct for each table of the command */
+    const char *const *argument;     /* words that are no options */
+    int64_t n_arguments;
+    const qn_cli_args *args;
+    qn_terminal out, err;    /* standard output and error */
+    const char *const *line; /* the command line as given, for the run record */
+    int32_t n_line;
+} qn_cli;
+
+typedef struct qn_command {
+    const char *name;      /* the words behind `quern`: "fit als" */
+    const char *help;      /* one line, no full stop */
+    const char *arguments; /* "PATH"; NULL: takes none */
+    int32_t min_arguments, max_arguments;
+    const qn_params *table[QN_CLI_MAX_TABLES]; /* ended by NULL; the global table is added */
+    const char *usage;    /* the options that matter, for the usage line; NULL: "[options]" */
+    const char *notes;    /* paragraphs for help and man page; NULL: none */
+    const char *examples; /* one a line; NULL: none */
+    bool hidden;          /* not listed in the help */
+    qn_status (*run)(qn_cli *cli);
+} qn_command;
+
+/* All commands, in the order of the help; ended by NULL. */
+extern const qn_command *const qn_commands[];
+/* The command whose words begin `word`; *n_words is how many it took. NULL: none. */
+const qn_command *qn_command_find(const char *const *word, int32_t n, int32_t *n_words);
+/* The command called "fit-als" or, in words, "fit als"; NULL: none. */
+const qn_command *qn_command_named(const char *const *word, int32_t n);
+/* Commands whose name begins with `prefix` and a blank: 0 if there is no such group. */
+int32_t qn_command_group_size(const char *prefix);
+/* Fills `table` with the command's tables and the global one behind; returns how many. */
+int32_t qn_command_tables(const qn_command *command, const qn_params *table[QN_CLI_MAX_TABLES]);
+
+#endif

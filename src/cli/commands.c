@@ -1,0 +1,83 @@
+/* The command table. A new command: write cmd_x.c, add its line here. */
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+
+const qn_command *const qn_commands[] = {
+    &qn_cmd_doctor, &qn_cmd_params, &qn_cmd_completion, &qn_cmd_man, &qn_cmd_help, NULL,
+};
+
+/* Words of `name` that begin word[0..n), or 0. */
+static int32_t words_matching(const char *name, const char *const *word, int32_t n)
+{
+    int32_t i = 0;
+
+    for (;; i++) {
+        const size_t length = strcspn(name, " ");
+
+        if (i >= n || strlen(word[i]) != length || strncmp(word[i], name, length) != 0)
+            return 0;
+        if (name[length] == '\0')
+            return i + 1;
+        name += length + 1;
+    }
+}
+
+const qn_command *qn_command_find(const char *const *word, int32_t n, int32_t *n_words)
+{
+    const qn_command *best = NULL;
+
+    *n_words = 0;
+    for (int32_t i = 0; qn_commands[i]; i++) {
+        const int32_t words = words_matching(qn_commands[i]->name, word, n);
+
+        if (words > *n_words) {
+            best = qn_commands[i];
+            *n_words = words;
+        }
+    }
+    return best;
+}
+
+const qn_command *qn_command_named(const char *const *word, int32_t n)
+{
+    int32_t n_words;
+    const qn_command *command = qn_command_find(word, n, &n_words);
+
+    for (int32_t i = 0; !command && n == 1 && qn_commands[i]; i++) {
+        const char *name = qn_commands[i]->name;
+        const char *given = word[0];
+
+        while (*name && (*name == *given || (*name == ' ' && *given == '-'))) {
+            name++;
+            given++;
+        }
+        if (!*name && !*given)
+            command = qn_commands[i];
+    }
+    return command;
+}
+
+int32_t qn_command_group_size(const char *prefix)
+{
+    const size_t length = strlen(prefix);
+    int32_t n = 0;
+
+    for (int32_t i = 0; qn_commands[i]; i++)
+        n += strncmp(qn_commands[i]->name, prefix, length) == 0 &&
+             qn_commands[i]->name[length] == ' ';
+    return n;
+}
+
+int32_t qn_command_tables(const qn_command *command, const qn_params *table[QN_CLI_MAX_TABLES])
+{
+    int32_t n = 0;
+
+    while (n < QN_CLI_MAX_TABLES - 1 && command->table[n]) {
+        table[n] = command->table[n];
+        n++;
+    }
+    table[n++] = &qn_cli_global_table;
+    return n;
+}

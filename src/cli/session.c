@@ -1,0 +1,254 @@
+#include "cli/session.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "cli/help.h"
+
+#define EXIT_BROKEN_PIPE 141 /* as a shell shows a program ended by SIGPIPE */
+
+/* The one thing a signal handler can reach: the context to cancel. Set before the handlers are. */
+static qn_context *volatile signal_context;
+static volatile sig_atomic_t signal_seen;
+
+static void on_signal(int number)
+{
+    if (signal_seen) { /* asked twice: end now */
+        signal(number, SIG_DFL);
+        raise(number);
+        return;
+    }
+    signal_seen = number;
+    if (signal_context)
+        qn_context_cancel(signal_context, number);
+}
+
+static void catch_signals(qn_context *ctx)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+
+    signal_context = ctx;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    /* A reader that has gone is seen as a failed write, so that nothing is left half written. */
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void release_signals(void)
+{
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    signal_context = NULL;
+}
+
+static bool output_is_broken(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
+void qn_session_complain(const char *command, const char *message)
+{
+    const qn_terminal err = qn_terminal_open(stderr);
+    qn_string text = {0};
+
+    /* Every line but the first is advice; data in it must not drive the terminal. */
+    for (const char *line = message; *line;) {
+        const size_t length = strcspn(line, "\n");
+        char *copy = strndup(line, length);
+
+        qn_string_add(&text, line == message ? "" : "\n  ");
+        if (copy)
+            qn_string_add_escaped(&text, copy);
+        free(copy);
+        line += length + (line[length] == '\n');
+    }
+    fflush(stdout);
+    fprintf(stderr, "%squern:%s %s%s%s\n", qn_red(&err), qn_plain(&err), command ? command : "",
+            command ? ": " : "", qn_string_text(&text));
+    qn_string_release(&text);
+}
+
+/* Warnings of the run, unless --quiet. */
+static void warning_sink(void *user, const qn_event *event)
+{
+    const qn_cli *cli = user;
+
+    if (event->kind == QN_EVENT_WARNING && !cli->globals->quiet)
+        fprintf(stderr, "quern: note: %s\n", event->text);
+}
+
+static qn_status check_globals(qn_context *ctx, const qn_cli_globals *globals)
+{
+    if (globals->workers > 1)
+        return qn_fail(ctx, QN_EINVAL,
+                       "--workers %d: this version works in one process\ntry: --threads %d",
+                       (int)globals->workers, (int)globals->workers);
+    if (globals->hosts)
+        return qn_fail(ctx, QN_EINVAL,
+                       "--hosts %s: this version works on this machine alone\ntry: --threads 0, "
+                       "which takes all its cores",
+                       globals->hosts);
+    return QN_OK;
+}
+
+static qn_status check_words(qn_context *ctx, const qn_command *command, const qn_cli_args *args)
+{
+    if (args->n_words < command->min_arguments)
+        return qn_fail(ctx, QN_EINVAL, "missing: %s", command->arguments);
+    if (args->n_words > command->max_arguments)
+        return qn_fail(ctx, QN_EINVAL, "\"%s\" is one word too many\ntry: quern %s --help",
+                       args->word[command->max_arguments], command->name);
+    return QN_OK;
+}
+
+static qn_status open_context(const qn_cli_globals *globals, qn_context *early, qn_context **ctx)
+{
+    static const char *const kernel_name[] = {NULL, "reference", "avx2", "avx512"};
+    const qn_context_options options = {
+        .memory = globals->memory,
+        .threads = globals->threads,
+        .kernels = kernel_name[globals->kernels],
+        .scratch_dir = globals->scratch,
+    };
+    const qn_status st = qn_context_create(&options, ctx);
+
+    if (st == QN_EINVAL)
+        return qn_fail(early, st, "--kernels %s: this processor cannot run it\ntry: --kernels auto",
+                       kernel_name[globals->kernels]);
+    if (st != QN_OK)
+        return qn_fail(early, st, "cannot start: %s", qn_status_text(st));
+    return QN_OK;
+}
+
+/* Options of the command, then the command. */
+static qn_status run_command(qn_cli *cli)
+{
+    const int32_t own = cli->args->n_tables - 1;
+    qn_status st = QN_OK;
+
+    for (int32_t t = 0; t < own; t++) {
+        cli->values[t] = calloc(1, cli->args->table[t]->struct_size);
+        if (!cli->values[t])
+            return qn_fail(cli->ctx, QN_ENOMEM, "out of memory for the options");
+        st = qn_cli_args_apply(cli->ctx, cli->args, t, cli->values[t]);
+        if (st != QN_OK)
+            return st;
+    }
+    return cli->command->run(cli);
+}
+
+static void free_lists(const qn_cli *cli)
+{
+    for (int32_t t = 0; t < cli->args->n_tables - 1; t++)
+        for (int64_t p = 0; p < cli->args->table[t]->n && cli->values[t]; p++) {
+            const qn_param *param = &cli->args->table[t]->param[p];
+
+            if (param->type == QN_PARAM_LIST)
+                qn_free((void *)((qn_text_list *)((char *)cli->values[t] + param->offset))->item);
+        }
+}
+
+static int exit_code(const qn_cli *cli, qn_status st, const qn_context *ctx)
+{
+    const bool broken = output_is_broken();
+    const bool failed = fflush(stdout) != 0 || ferror(stdout);
+
+    if (broken)
+        return EXIT_BROKEN_PIPE;
+    if (st == QN_ECANCELLED) {
+        if (!cli->globals->quiet)
+            qn_session_complain(cli->command->name, "stopped; nothing was left half written");
+        return signal_seen == SIGTERM ? 143 : 130;
+    }
+    if (st != QN_OK) {
+        qn_session_complain(cli->command->name,
+                            qn_context_error(ctx)[0] ? qn_context_error(ctx) : qn_status_text(st));
+        return qn_status_exit_code(st);
+    }
+    if (failed) {
+        qn_session_complain(cli->command->name, "writing standard output failed");
+        return qn_status_exit_code(QN_EIO);
+    }
+    return 0;
+}
+
+/* With a context of its own, made as the options say. */
+static int run_in_context(qn_cli *cli, qn_context *early)
+{
+    qn_status st = open_context(cli->globals, early, &cli->ctx);
+    int code;
+
+    if (st != QN_OK)
+        return exit_code(cli, st, early);
+    catch_signals(cli->ctx);
+    st = qn_context_add_sink(cli->ctx, warning_sink, cli);
+    if (st == QN_OK)
+        st = run_command(cli);
+    release_signals();
+    code = exit_code(cli, st, cli->ctx);
+    free_lists(cli);
+    for (int32_t t = 0; t < QN_CLI_MAX_TABLES; t++)
+        free(cli->values[t]);
+    qn_context_free(cli->ctx);
+    return code;
+}
+
+/* Reads the line; `early` is a small context whose use is the text of errors. */
+static int run_with_early(qn_cli *cli, qn_context *early, const char *const *word, int32_t n)
+{
+    const qn_params *table[QN_CLI_MAX_TABLES];
+    const int32_t n_tables = qn_command_tables(cli->command, table);
+    qn_cli_globals globals;
+    qn_cli_args args;
+    int code;
+    qn_status st = qn_cli_args_read(early, table, n_tables, word, n, &args);
+
+    qn_params_init(&qn_cli_global_table, &globals);
+    cli->globals = &globals;
+    cli->args = &args;
+    if (st == QN_OK)
+        st = qn_cli_args_apply(early, &args, n_tables - 1, &globals);
+    if (st == QN_OK && globals.help) {
+        qn_help_command(&cli->out, cli->command);
+        code = exit_code(cli, QN_OK, early);
+        qn_cli_args_release(&args);
+        return code;
+    }
+    if (st == QN_OK)
+        st = check_words(early, cli->command, &args);
+    if (st == QN_OK)
+        st = qn_cli_args_check_required(early, &args);
+    if (st == QN_OK)
+        st = check_globals(early, &globals);
+    cli->argument = (const char *const *)args.word;
+    cli->n_arguments = args.n_words;
+    code = st == QN_OK ? run_in_context(cli, early) : exit_code(cli, st, early);
+    qn_cli_args_release(&args);
+    return code;
+}
+
+int qn_session_run(const qn_command *command, const char *const *word, int32_t n,
+                   const char *const *line, int32_t n_line)
+{
+    const qn_context_options small = {.memory = (size_t)64 << 20, .threads = 1};
+    qn_cli cli = {.command = command, .line = line, .n_line = n_line};
+    qn_context *early = NULL;
+    const qn_status st = qn_context_create(&small, &early);
+    int code;
+
+    cli.out = qn_terminal_open(stdout);
+    cli.err = qn_terminal_open(stderr);
+    if (st != QN_OK) {
+        qn_session_complain(command->name, qn_status_text(st));
+        return qn_status_exit_code(st);
+    }
+    code = run_with_early(&cli, early, word, n);
+    qn_context_free(early);
+    return code;
+}

@@ -1,0 +1,70 @@
+# Sourced by the tests of the command line. A test calls `run` with the words behind `quern` and then
+# says what it expects; the first thing that is not so ends it with the output shown.
+#   QN_QUERN  the program; QN_SOURCE_DIR  the project
+# shellcheck shell=sh disable=SC2034
+set -u
+quern=${QN_QUERN:?set QN_QUERN to the program}
+source_dir=${QN_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
+work=$(mktemp -d "${TMPDIR:-/tmp}/qn-cli-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/box"
+cd "$work/box" || exit 1
+out=$work/out
+err=$work/err
+code=0
+said=
+
+fail() {
+    echo "FAILED: $*"
+    echo "  command: quern $said (exit $code)"
+    sed 's/^/  out: /' "$out" | head -40
+    sed 's/^/  err: /' "$err" | head -20
+    exit 1
+}
+
+run() {
+    said=$*
+    "$quern" "$@" >"$out" 2>"$err" </dev/null
+    code=$?
+}
+
+expect_code() { [ "$code" -eq "$1" ] || fail "exit code $code, not $1"; }
+expect_out() { grep -qE -- "$1" "$out" || fail "no \"$1\" on standard output"; }
+expect_err() { grep -qE -- "$1" "$err" || fail "no \"$1\" on standard error"; }
+expect_no_out() { [ ! -s "$out" ] || fail "standard output is not empty"; }
+expect_no_err() { [ ! -s "$err" ] || fail "standard error is not empty"; }
+
+# One message: a line that begins with "quern:", further lines set in.
+expect_one_error() {
+    [ "$(grep -cE '^quern: ' "$err")" = 1 ] || fail "not exactly one message"
+    if grep -qvE '^(quern: |  )' "$err"; then fail "more than the message on standard error"; fi
+}
+
+# What a failing command must leave: nothing. `before` remembers the folder, `expect_unchanged` compares.
+listing() { find . -mindepth 1 -not -path './runs*' | sort | xargs -r ls -ld --time-style=+ | awk '{print $1, $5, $6}'; }
+before() { listing >"$work/before"; }
+expect_unchanged() {
+    listing >"$work/after"
+    cmp -s "$work/before" "$work/after" || fail "the folder has changed: $(diff "$work/before" "$work/after")"
+}
+
+# A command that must fail: refused CODE MESSAGE words...
+refused() {
+    want=$1
+    message=$2
+    shift 2
+    before
+    run "$@"
+    expect_code "$want"
+    expect_err "$message"
+    expect_one_error
+    expect_unchanged
+}
+
+json() { # json EXPRESSION: of the last line of standard output, as j
+    tail -n 1 "$out" | python3 -c "import json,sys; j=json.load(sys.stdin); print($1)" 2>&1
+}
+expect_json() { # expect_json EXPRESSION VALUE
+    got=$(json "$1")
+    [ "$got" = "$2" ] || fail "$1 is $got, not $2"
+}
