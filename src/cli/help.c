@@ -27,16 +27,21 @@ void qn_help_overview(const qn_terminal *out)
           out->stream);
 }
 
+/* Range and default. */
 static void print_default(const qn_param *param, qn_string *line)
 {
-    qn_string value = {0};
+    qn_string value = {0}, range = {0};
 
     qn_help_default(param, &value);
+    qn_help_range(param, &range);
+    if (range.length > 0)
+        qn_string_addf(line, ", %s", range.text);
     if (param->required)
         qn_string_add(line, " (required)");
     else if (value.length > 0 && !(param->type == QN_PARAM_BOOL && param->number == 0))
         qn_string_addf(line, " [%s]", value.text);
     qn_string_release(&value);
+    qn_string_release(&range);
 }
 
 static void print_option(const qn_terminal *out, const qn_param *param)

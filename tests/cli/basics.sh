@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2154,SC2034,SC1091
 # Version, help, suggestions, doctor, spellings.
 . "$(dirname "$0")/lib.sh"
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2154,SC2034,SC1091
 # Tables, help, man pages, completion and docs/params.md say the same.
 . "$(dirname "$0")/lib.sh"
 
