@@ -55,6 +55,7 @@ typedef struct qn_ratings_options {
     int32_t on_duplicate;    /* qn_on_duplicate */
     int32_t on_bad_row;      /* qn_on_bad_row */
     int32_t partitions;      /* 0: by size */
+    size_t split_bytes;      /* 0: 8 MiB; tests set less */
 } qn_ratings_options;
 QN_API extern const qn_params qn_ratings_table;
 

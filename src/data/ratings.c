@@ -1,0 +1,427 @@
+/* From triples to the two orientations: by user from the triples, by item from the rows by user. */
+#include "quern/ratings.h"
+
+#include <math.h>
+
+#include "base/alloc.h"
+#include "base/context.h"
+#include "base/pool.h"
+#include "data/ratings_block.h"
+#include "data/ratings_exchange.h"
+#include "data/ratings_orient.h"
+#include "data/ratings_sort.h"
+#include "data/triples_impl.h"
+#include "engine/cell.h"
+#include "engine/comm.h"
+#include "engine/store.h"
+#include "engine/tree_sum.h"
+
+/* Rows that one task turns into entries. */
+#define FILL_CHUNK ((int64_t)1 << 16)
+
+static void orientation_release(qn_orientation *o)
+{
+    qn_store_free(o->store);
+    if (o->partitioning)
+        qn_partitioning_release(o->partitioning);
+    qn_free(o->partitioning);
+    qn_free(o->degree);
+    *o = (qn_orientation){0};
+}
+
+void qn_ratings_free(qn_ratings *ratings)
+{
+    if (!ratings)
+        return;
+    qn_ids_release(&ratings->users);
+    qn_ids_release(&ratings->items);
+    orientation_release(&ratings->by_user);
+    orientation_release(&ratings->by_item);
+    qn_free(ratings);
+}
+
+/* ---- what the triples say as a whole ---- */
+
+/* Least and greatest of this rank, as numbers that order alike, so that they can be compared over
+ * ranks. */
+typedef struct extent {
+    int64_t least, greatest;
+} extent;
+
+static extent extent_of_values(const qn_triples *t)
+{
+    extent e = {INT64_MAX, INT64_MIN};
+
+    for (int64_t i = 0; i < t->n; i++) {
+        const int64_t order = qn_float_order(t->value[i]);
+
+        e.least = order < e.least ? order : e.least;
+        e.greatest = order > e.greatest ? order : e.greatest;
+    }
+    return e;
+}
+
+static extent extent_of_times(const qn_triples *t)
+{
+    extent e = {INT64_MAX, INT64_MIN};
+
+    for (int64_t i = 0; t->time && i < t->n; i++) {
+        if (t->time[i] == QN_NO_TIME)
+            continue;
+        e.least = t->time[i] < e.least ? t->time[i] : e.least;
+        e.greatest = t->time[i] > e.greatest ? t->time[i] : e.greatest;
+    }
+    return e;
+}
+
+/* Collective. */
+static qn_status find_extents(qn_context *ctx, const qn_triples *t, qn_ratings *r)
+{
+    const extent value = extent_of_values(t), time = extent_of_times(t);
+    int64_t least[2] = {value.least, time.least}, greatest[2] = {value.greatest, time.greatest};
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_comm_min_int64(ctx, least, 2));
+    QN_TRY(qn_comm_max_int64(ctx, greatest, 2));
+    r->min_rating = qn_float_of_order((uint32_t)least[0]);
+    r->max_rating = qn_float_of_order((uint32_t)greatest[0]);
+    r->min_time = least[1] <= greatest[1] ? least[1] : 0;
+    r->max_time = least[1] <= greatest[1] ? greatest[1] : -1;
+done:
+    return st;
+}
+
+/* Everything that needs no orientation. Collective. */
+static qn_status summarise(qn_context *ctx, qn_triples *t, qn_value_set *values, qn_ratings *r)
+{
+    qn_status st = QN_OK;
+
+    r->n_ratings = t->n;
+    QN_TRY(qn_comm_sum_int64(ctx, &r->n_ratings, 1));
+    if (r->n_ratings == 0)
+        return qn_fail(ctx, QN_EDATA, "No ratings are left to arrange");
+    QN_TRY(qn_triples_fingerprint(ctx, t, &r->fingerprint));
+    QN_TRY(find_extents(ctx, t, r));
+    qn_free(t->time);
+    t->time = NULL;
+    QN_TRY(qn_values_find(ctx, t, values));
+    if (!values->overflow) {
+        r->n_values = values->n;
+        for (int32_t i = 0; i < values->n; i++) {
+            r->value[i] = values->value[i];
+            r->value_count[i] = values->count[i];
+        }
+    }
+done:
+    return st;
+}
+
+/* ---- entries on their way ---- */
+
+typedef struct build {
+    qn_context *ctx;
+    qn_triples *triples;
+    qn_ratings *ratings;
+    qn_value_set values;
+    qn_orient orient; /* being filled */
+    int64_t first;    /* of the round being filled: row of the triples, or block by user */
+    int64_t n;
+    qn_entry *entry;
+    int32_t *rank;
+    qn_ratings_block view;
+} build;
+
+static inline uint32_t entry_bits(const build *b, float value)
+{
+    uint32_t bits;
+
+    if (b->orient.coded)
+        return qn_value_code(&b->values, value);
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static qn_status fill_from_triples(void *arg, int64_t chunk, int32_t thread)
+{
+    const build *b = arg;
+    const qn_triples *t = b->triples;
+    const int64_t end = (chunk + 1) * FILL_CHUNK < b->n ? (chunk + 1) * FILL_CHUNK : b->n;
+
+    (void)thread;
+    for (int64_t i = chunk * FILL_CHUNK; i < end; i++) {
+        const int64_t row = b->first + i;
+
+        b->entry[i] = (qn_entry){t->user[row], t->item[row], entry_bits(b, t->value[row])};
+        b->rank[i] = qn_orient_owner(&b->orient, t->user[row]);
+    }
+    return QN_OK;
+}
+
+static qn_status triples_round(void *arg, int64_t round, void *records, int32_t *rank, int64_t *n)
+{
+    build *b = arg;
+    const int64_t left = b->triples->n - round * QN_ROUND_RECORDS;
+
+    b->first = round * QN_ROUND_RECORDS;
+    b->n = *n = left < QN_ROUND_RECORDS ? left : QN_ROUND_RECORDS;
+    b->entry = records;
+    b->rank = rank;
+    return qn_parallel(b->ctx, (b->n + FILL_CHUNK - 1) / FILL_CHUNK, fill_from_triples, b);
+}
+
+/* Segments [first, end) of the block, turned: the item becomes the row. */
+#define SEGMENTS_PER_TASK 256
+
+static qn_status fill_from_block(void *arg, int64_t task, int32_t thread)
+{
+    const build *b = arg;
+    const qn_ratings_block *v = &b->view;
+    const int64_t end = (task + 1) * SEGMENTS_PER_TASK < v->n_segments
+                            ? (task + 1) * SEGMENTS_PER_TASK
+                            : v->n_segments;
+
+    (void)thread;
+    for (int64_t s = task * SEGMENTS_PER_TASK; s < end; s++) {
+        const qn_segment *segment = &v->segment[s];
+
+        for (int64_t i = segment->start; i < (int64_t)segment->start + segment->n; i++) {
+            uint32_t bits;
+
+            if (v->code)
+                bits = v->code[i];
+            else
+                memcpy(&bits, &v->value[i], sizeof bits);
+            b->entry[i] = (qn_entry){v->index[i], segment->row, bits};
+            b->rank[i] = qn_orient_owner(&b->orient, v->index[i]);
+        }
+    }
+    return QN_OK;
+}
+
+static qn_status block_round(void *arg, int64_t round, void *records, int32_t *rank, int64_t *n)
+{
+    build *b = arg;
+    const qn_orientation *by_user = &b->ratings->by_user;
+    qn_status st = qn_ratings_block_pin(b->ctx, by_user, round, &b->view);
+
+    if (st != QN_OK)
+        return st;
+    b->entry = records;
+    b->rank = rank;
+    *n = b->view.n_entries;
+    st = qn_parallel(b->ctx, (b->view.n_segments + SEGMENTS_PER_TASK - 1) / SEGMENTS_PER_TASK,
+                     fill_from_block, b);
+    qn_store_unpin(by_user->store, round);
+    return st;
+}
+
+static qn_status take_records(void *arg, const void *records, int64_t n)
+{
+    build *b = arg;
+
+    return qn_orient_take(&b->orient, records, n);
+}
+
+/* ---- the two orientations ---- */
+
+static void drop_triples(qn_triples *t)
+{
+    qn_free(t->user);
+    qn_free(t->item);
+    qn_free(t->value);
+    t->user = t->item = NULL;
+    t->value = NULL;
+}
+
+/* Collective. */
+static qn_status build_by_user(build *b, int32_t partitions)
+{
+    qn_context *ctx = b->ctx;
+    qn_status st = QN_OK;
+    int64_t repeats = 0;
+    qn_exchange exchange = {
+        .record_bytes = sizeof(qn_entry),
+        .n_rounds = (b->triples->n + QN_ROUND_RECORDS - 1) / QN_ROUND_RECORDS,
+        .arg = b,
+        .fill = triples_round,
+        .receive = take_records,
+    };
+
+    b->orient = (qn_orient){.ctx = ctx, .o = &b->ratings->by_user};
+    QN_TRY(qn_orient_open(&b->orient, "ratings by user", b->ratings->n_values > 0, partitions));
+    QN_TRY(qn_exchange_run(ctx, &exchange));
+    drop_triples(b->triples);
+    QN_TRY(qn_orient_close(&b->orient, &repeats));
+    QN_TRY(qn_comm_sum_int64(ctx, &repeats, 1));
+    b->ratings->counts.duplicates += repeats;
+done:
+    qn_orient_release(&b->orient);
+    return st;
+}
+
+/* Rows by user come in ascending order of users, so rows by item need no sorting where one rank
+ * holds all; otherwise they are merged by it. Collective. */
+static qn_status build_by_item(build *b, int32_t partitions)
+{
+    qn_context *ctx = b->ctx;
+    qn_status st = QN_OK;
+    int64_t repeats = 0;
+    qn_exchange exchange = {
+        .record_bytes = sizeof(qn_entry),
+        .n_rounds = qn_store_n_blocks(b->ratings->by_user.store),
+        .arg = b,
+        .fill = block_round,
+        .receive = take_records,
+    };
+
+    b->orient = (qn_orient){.ctx = ctx, .o = &b->ratings->by_item};
+    QN_TRY(qn_orient_open(&b->orient, "ratings by item", b->ratings->n_values > 0, partitions));
+    QN_TRY(qn_exchange_run(ctx, &exchange));
+    QN_TRY(qn_orient_close(&b->orient, &repeats));
+done:
+    qn_orient_release(&b->orient);
+    return st;
+}
+
+static qn_status count_side(qn_context *ctx, qn_orientation *o, const uint32_t *row, int64_t n,
+                            int64_t n_rows, int64_t n_others)
+{
+    qn_status st = QN_OK;
+
+    o->n_rows = n_rows;
+    o->n_others = n_others;
+    QN_TRY_ALL(qn_calloc_array(ctx, (void **)&o->degree, n_rows, sizeof *o->degree, "degrees"));
+    QN_TRY(qn_orient_count(ctx, row, n, n_rows, o->degree));
+done:
+    return st;
+}
+
+/* ---- the sum, cell by cell ---- */
+
+typedef struct sum_job {
+    qn_context *ctx;
+    const qn_ratings *ratings;
+    qn_tree_sum *tree;
+    int64_t *block; /* [n_partitions + 1] first block of each, counting this rank's only */
+    double *cell;   /* [n_cells] */
+} sum_job;
+
+static qn_status sum_partition(void *arg, int64_t p, int32_t thread)
+{
+    const sum_job *job = arg;
+    qn_context *ctx = job->ctx;
+    const qn_orientation *o = &job->ratings->by_user;
+    const qn_partition *partition = &o->partitioning->partition[p];
+    qn_status st = QN_OK;
+
+    (void)thread;
+    if (partition->owner != qn_rank(ctx))
+        return QN_OK;
+    for (int64_t b = job->block[p]; b < job->block[p + 1]; b++) {
+        qn_ratings_block v;
+
+        QN_TRY(qn_ratings_block_pin(ctx, o, b, &v));
+        for (int64_t s = 0; s < v.n_segments; s++) {
+            double *sum = &job->cell[v.segment[s].row / o->partitioning->cell_rows];
+            const int64_t start = v.segment[s].start;
+
+            for (int64_t i = start; i < start + v.segment[s].n; i++)
+                *sum += v.code ? job->ratings->value[v.code[i]] : v.value[i];
+        }
+        qn_store_unpin(o->store, b);
+    }
+    for (int64_t c = partition->first_cell; c < partition->first_cell + partition->n_cells; c++)
+        QN_TRY(qn_tree_sum_add(ctx, job->tree, c, &job->cell[c]));
+done:
+    return st;
+}
+
+static qn_status prepare_sum(sum_job *job)
+{
+    qn_context *ctx = job->ctx;
+    const qn_orientation *o = &job->ratings->by_user;
+    const int64_t n_partitions = o->partitioning->n_partitions;
+    qn_status st = QN_OK;
+
+    QN_NEW0(ctx, job->block, n_partitions + 1, "sum of ratings");
+    QN_NEW0(ctx, job->cell, o->partitioning->n_cells, "sum of ratings");
+    for (int64_t b = 0; b < qn_store_n_blocks(o->store); b++)
+        job->block[qn_store_block_partition(o->store, b) + 1]++;
+    for (int64_t p = 0; p < n_partitions; p++)
+        job->block[p + 1] += job->block[p];
+    QN_TRY(qn_tree_sum_create(ctx, o->partitioning->n_cells, 1, &job->tree));
+done:
+    return st;
+}
+
+/* Collective. */
+static qn_status sum_ratings(qn_context *ctx, qn_ratings *r)
+{
+    sum_job job = {.ctx = ctx, .ratings = r};
+    qn_status st = QN_OK;
+
+    QN_TRY_ALL(prepare_sum(&job));
+    QN_TRY_ALL(qn_parallel(ctx, r->by_user.partitioning->n_partitions, sum_partition, &job));
+    QN_TRY(qn_tree_sum_finish(ctx, job.tree, &r->sum_ratings));
+done:
+    qn_tree_sum_free(job.tree);
+    qn_free(job.block);
+    qn_free(job.cell);
+    return st;
+}
+
+static qn_status build_all(build *b, int32_t partitions)
+{
+    qn_context *ctx = b->ctx;
+    qn_triples *t = b->triples;
+    qn_ratings *r = b->ratings;
+    qn_status st = QN_OK;
+
+    r->counts = t->counts;
+    QN_TRY(summarise(ctx, t, &b->values, r));
+    QN_TRY(count_side(ctx, &r->by_user, t->user, t->n, t->users.n, t->items.n));
+    QN_TRY(count_side(ctx, &r->by_item, t->item, t->n, t->items.n, t->users.n));
+    r->users = t->users;
+    r->items = t->items;
+    t->users = t->items = (qn_ids){0};
+    QN_TRY(build_by_user(b, partitions));
+    QN_TRY(build_by_item(b, partitions));
+    QN_TRY(sum_ratings(ctx, r));
+done:
+    return st;
+}
+
+qn_status qn_ratings_from_triples(qn_context *ctx, qn_triples **triples, int32_t partitions,
+                                  qn_ratings **ratings)
+{
+    build b = {.ctx = ctx, .triples = *triples};
+    qn_status st = QN_OK;
+
+    *triples = NULL;
+    *ratings = NULL;
+    QN_TRY_ALL(qn_calloc_array(ctx, (void **)&b.ratings, 1, sizeof *b.ratings, "ratings"));
+    QN_TRY(build_all(&b, partitions));
+    qn_emit_count(ctx, "ratings", b.ratings->n_ratings);
+    qn_emit_count(ctx, "duplicates", b.ratings->counts.duplicates);
+    *ratings = b.ratings;
+    b.ratings = NULL;
+done:
+    qn_triples_free(b.triples);
+    qn_ratings_free(b.ratings);
+    return st;
+}
+
+qn_status qn_ratings_read(qn_context *ctx, const qn_ratings_options *options, qn_ratings **ratings)
+{
+    const bool need_time = options->on_duplicate == QN_DUPLICATE_LATEST;
+    qn_status st = QN_OK;
+    qn_triples *triples = NULL;
+
+    *ratings = NULL;
+    QN_TRY(qn_triples_read(ctx, options, need_time, need_time, &triples));
+    QN_TRY(qn_triples_merge_duplicates(ctx, triples, (qn_on_duplicate)options->on_duplicate));
+    QN_TRY(qn_ratings_from_triples(ctx, &triples, options->partitions, ratings));
+done:
+    qn_triples_free(triples);
+    return st;
+}

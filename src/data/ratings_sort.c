@@ -1,0 +1,78 @@
+#include "data/ratings_sort.h"
+
+#define SHORT  32
+#define DIGITS 8
+
+bool qn_keys_ascend(const uint64_t *keys, int64_t n)
+{
+    for (int64_t i = 1; i < n; i++)
+        if (keys[i - 1] > keys[i])
+            return false;
+    return true;
+}
+
+int64_t qn_keys_unique(uint64_t *keys, int64_t n)
+{
+    int64_t kept = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        if (kept == 0 || keys[kept - 1] != keys[i])
+            keys[kept++] = keys[i];
+    return kept;
+}
+
+static void sort_short(uint64_t *keys, int64_t n)
+{
+    for (int64_t i = 1; i < n; i++) {
+        const uint64_t key = keys[i];
+        int64_t at = i;
+
+        for (; at > 0 && keys[at - 1] > key; at--)
+            keys[at] = keys[at - 1];
+        keys[at] = key;
+    }
+}
+
+/* One pass by byte `digit`; false if all keys agree in it and nothing was moved. */
+static bool sort_digit(const uint64_t *from, uint64_t *to, int64_t n, int64_t *count, int digit)
+{
+    int64_t start = 0;
+
+    if (count[(from[0] >> (8 * digit)) & 255] == n)
+        return false;
+    for (int64_t b = 0; b < 256; b++) {
+        const int64_t here = count[b];
+
+        count[b] = start;
+        start += here;
+    }
+    for (int64_t i = 0; i < n; i++)
+        to[count[(from[i] >> (8 * digit)) & 255]++] = from[i];
+    return true;
+}
+
+/* Radix sort, lowest byte first; bytes in which all keys agree cost one look. */
+void qn_sort_keys(uint64_t *keys, int64_t n, uint64_t *scratch)
+{
+    int64_t count[DIGITS][256];
+    uint64_t *from = keys, *to = scratch;
+
+    if (n <= SHORT) {
+        sort_short(keys, n);
+        return;
+    }
+    memset(count, 0, sizeof count);
+    for (int64_t i = 0; i < n; i++)
+        for (int d = 0; d < DIGITS; d++)
+            count[d][(keys[i] >> (8 * d)) & 255]++;
+    for (int d = 0; d < DIGITS; d++) {
+        if (sort_digit(from, to, n, count[d], d)) {
+            uint64_t *const swap = from;
+
+            from = to;
+            to = swap;
+        }
+    }
+    if (from != keys)
+        memcpy(keys, from, (size_t)n * sizeof *keys);
+}
