@@ -1,5 +1,5 @@
 # A thin front on the CMake presets. `make demo` and `make test` set up what they need.
-.PHONY: demo build test check bench format install deps deps-test clean spark sanitize clang fuzz
+.PHONY: package demo build test check bench format install deps deps-test clean spark sanitize clang fuzz
 
 JOBS ?= $(shell nproc)
 BUILD = build
@@ -62,3 +62,7 @@ deps-test:
 
 clean:
 	@rm -rf $(BUILD) build-*
+
+package: build         ## build/quern_VERSION_ARCH.deb and .tar.gz
+	@packaging/install.sh package
+	@cd $(BUILD) && cpack -G "DEB;TGZ" >/dev/null && ls quern*.deb quern*.tar.gz

@@ -36,3 +36,25 @@ Cflags: -I\${includedir}
 ")
 configure_file(${CMAKE_BINARY_DIR}/quern.pc.in ${CMAKE_BINARY_DIR}/quern.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/quern.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# `make package`: a .deb and a .tar.gz of what is installed.
+set(CPACK_PACKAGE_NAME quern)
+set(CPACK_PACKAGE_VENDOR quern)
+set(CPACK_PACKAGE_CONTACT "Quern developers <quern@localhost>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "machine learning on data larger than memory, readable to Spark")
+set(CPACK_RESOURCE_FILE_LICENSE ${CMAKE_SOURCE_DIR}/LICENSE)
+set(CPACK_GENERATOR "DEB;TGZ")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${QN_DUCKDB_DIR})
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+if(TARGET quern)
+  # Man pages and completions are made from the parameter tables by the program itself.
+  install(CODE "
+    set(man \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_MANDIR}/man1\")
+    set(share \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}\")
+    execute_process(COMMAND ${CMAKE_SOURCE_DIR}/packaging/install-pages.sh
+      $<TARGET_FILE:quern> \"\${man}\" \"\${share}\" COMMAND_ERROR_IS_FATAL ANY)")
+endif()
+include(CPack)
