@@ -123,37 +123,80 @@ static void store_last(const gram_plan *plan)
     }
 }
 
-/* Copies the rows of ratings start .. start + n - 1 side by side. */
-static void pack_block(const gram_plan *plan, int64_t start, int64_t n)
+/* Copies `columns` vectors, from column `c`, of the rows of ratings start .. start + n - 1 side by
+ * side; `columns` and `is_weighted` are constants where this is called. */
+ALWAYS_INLINE void pack_columns(const int columns, const bool is_weighted, const gram_plan *plan,
+                                int64_t start, int64_t n, int64_t c)
 {
-    const qn_gram_run *run = plan->run;
-    const uint32_t *index = run->index + start;
-    const size_t row_bytes = (size_t)run->stride * sizeof(float);
-    const char *factors = (const char *)run->factors;
+    const uint32_t *index = plan->run->index + start;
+    const float *weights = is_weighted ? plan->run->weight + start : NULL;
+    const size_t row_bytes = (size_t)plan->run->stride * sizeof(float);
+    const char *factors = (const char *)(plan->run->factors + c);
+    const int64_t last = n - 1;
+    real *right = plan->right + c;
+    real *left = plan->left + c;
 
     for (int64_t j = 0; j < n; j++) {
+        const int64_t ahead = j + QN_GRAM_AHEAD < last ? j + QN_GRAM_AHEAD : last;
+        const char *soon = factors + index[ahead] * row_bytes;
         const float *row = (const float *)(factors + index[j] * row_bytes);
-        real *right = plan->right + j * plan->width;
-        real *left = plan->left + j * plan->width;
+        const lanes weight = is_weighted ? lanes_all(weights[j]) : lanes_all(1);
 
-        if (j + QN_GRAM_AHEAD < n) {
-            const char *soon = factors + index[j + QN_GRAM_AHEAD] * row_bytes;
+        UNROLL_ALL
+        for (int v = 0; v < columns * LANES; v += 64 / (int)sizeof(float))
+            _mm_prefetch(soon + v * sizeof(float), _MM_HINT_T0);
+        UNROLL_ALL
+        for (int v = 0; v < columns; v++) {
+            const lanes x = lanes_from_floats(row + v * LANES);
 
-            for (size_t at = 0; at < (size_t)plan->width * sizeof(float); at += 64)
-                _mm_prefetch(soon + at, _MM_HINT_T0);
+            lanes_store(right + v * LANES, x);
+            if (is_weighted)
+                lanes_store(left + v * LANES, lanes_mul(weight, x));
         }
-        for (int64_t c = 0; c < plan->width; c += LANES)
-            lanes_store(right + c, lanes_from_floats(row + c));
-        if (run->weight) {
-            const lanes weight = lanes_all(run->weight[start + j]);
+        right += plan->width;
+        left += plan->width;
+    }
+}
 
-            for (int64_t c = 0; c < plan->width; c += LANES)
-                lanes_store(left + c, lanes_mul(weight, lanes_from_floats(row + c)));
-        }
-        if (plan->rest)
-            left[run->rank] = run->target[start + j];
-        else
-            plan->target[j] = run->target[start + j];
+#define PACK_COLUMNS(columns, is_weighted)                                                         \
+    static void pack_##columns##_##is_weighted(const gram_plan *plan, int64_t start, int64_t n,    \
+                                               int64_t c)                                          \
+    {                                                                                              \
+        pack_columns(columns, is_weighted, plan, start, n, c);                                     \
+    }
+PACK_COLUMNS(1, false)
+PACK_COLUMNS(2, false)
+PACK_COLUMNS(3, false)
+PACK_COLUMNS(4, false)
+PACK_COLUMNS(1, true)
+PACK_COLUMNS(2, true)
+PACK_COLUMNS(3, true)
+PACK_COLUMNS(4, true)
+
+#define PACK_AT_ONCE 4
+typedef void pack_function(const gram_plan *plan, int64_t start, int64_t n, int64_t c);
+static pack_function *const packers[2][PACK_AT_ONCE + 1] = {
+    {NULL, pack_1_false, pack_2_false, pack_3_false, pack_4_false},
+    {NULL, pack_1_true, pack_2_true, pack_3_true, pack_4_true},
+};
+
+/* The rows of ratings start .. start + n - 1, and their targets. */
+static void pack_block(const gram_plan *plan, int64_t start, int64_t n)
+{
+    const float *target = plan->run->target + start;
+
+    for (int64_t c = 0; c < plan->width; c += PACK_AT_ONCE * LANES) {
+        const int64_t rest = (plan->width - c) / LANES;
+
+        packers[plan->run->weight != NULL][rest < PACK_AT_ONCE ? rest : PACK_AT_ONCE](plan, start,
+                                                                                      n, c);
+    }
+    if (plan->rest) {
+        for (int64_t j = 0; j < n; j++)
+            plan->left[j * plan->width + plan->run->rank] = target[j];
+    } else {
+        for (int64_t j = 0; j < n; j++)
+            plan->target[j] = target[j];
     }
 }
 

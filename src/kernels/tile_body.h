@@ -11,12 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-#ifdef __clang__
-#define UNROLL_ALL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL_ALL _Pragma("GCC unroll 16")
-#endif
+#include "kernels/inline.h"
 
 typedef struct tile_job {
     int64_t n;         /* source rows */

@@ -1,0 +1,10 @@
+/* cholesky_f64 of the AVX2 set. */
+#include "kernels/lanes_f64_avx2.h"
+
+#include "kernels/cholesky_body.h"
+
+int32_t qn_cholesky_f64_avx2(int32_t rank, int64_t stride, double *gram, double diagonal_add,
+                             double *rhs)
+{
+    return solve_cholesky(rank, stride, gram, diagonal_add, rhs);
+}
