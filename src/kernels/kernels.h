@@ -101,8 +101,4 @@ static inline float qn_dot_spark(int32_t rank, const float *x, const float *y)
  * overwritten. scratch: 5 * n doubles. The same bits in every set. Returns the iterations used. */
 int32_t qn_nnls(int32_t n, const double *a, const double *b, double *x, double *scratch);
 
-/* Natural logarithm, x > 0 and finite, within 1 ulp: our own so that no C library changes a model.
- */
-double qn_log(double x);
-
 #endif
