@@ -1,0 +1,28 @@
+#include "ml/algo.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "quern/als.h"
+
+const qn_algo qn_algos[] = {
+    {"als", "recommend by alternating least squares", "org.apache.spark.ml.recommendation.ALSModel",
+     &qn_als_table},
+};
+const int64_t qn_n_algos = (int64_t)(sizeof qn_algos / sizeof qn_algos[0]);
+
+const qn_algo *qn_algo_find(const char *name)
+{
+    for (int64_t i = 0; i < qn_n_algos; i++)
+        if (qn_name_equal(qn_algos[i].name, name))
+            return &qn_algos[i];
+    return NULL;
+}
+
+const qn_algo *qn_algo_of_class(const char *spark_class)
+{
+    for (int64_t i = 0; i < qn_n_algos; i++)
+        if (!strcmp(qn_algos[i].spark_class, spark_class))
+            return &qn_algos[i];
+    return NULL;
+}

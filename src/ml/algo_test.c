@@ -1,0 +1,35 @@
+#include "check.h"
+
+#include "ml/algo.h"
+
+static void algorithms_are_found_by_name_and_by_the_class_of_their_models(void **state)
+{
+    (void)state;
+    const qn_algo *als = qn_algo_find("ALS");
+
+    CHECK(als != NULL);
+    CHECK_TEXT(als->params->name, als->name);
+    CHECK(qn_algo_of_class(als->spark_class) == als);
+    CHECK(qn_algo_find("alsx") == NULL);
+    CHECK(qn_algo_of_class("org.apache.spark.ml.recommendation.ALS") == NULL);
+}
+
+static void every_algorithm_says_all_about_itself(void **state)
+{
+    (void)state;
+    for (int64_t i = 0; i < qn_n_algos; i++) {
+        CHECK(qn_algos[i].title && qn_algos[i].title[0]);
+        CHECK(qn_algos[i].params && qn_algos[i].params->n > 0);
+        CHECK(qn_algo_find(qn_algos[i].name) == &qn_algos[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(algorithms_are_found_by_name_and_by_the_class_of_their_models),
+        cmocka_unit_test(every_algorithm_says_all_about_itself),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
