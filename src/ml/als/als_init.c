@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/math.h"
 #include "base/rng.h"
 #include "ml/als/als_impl.h"
 
