@@ -1,5 +1,5 @@
-/* What is ambient: memory budget, threads, communicator, kernel set, event sinks, cancel flag and the
- * text of the last error. The library has no globals; everything hangs on a context. */
+/* What is ambient: memory budget, threads, communicator, kernel set, event sinks, cancel flag and
+ * the text of the last error. The library has no globals; everything hangs on a context. */
 #ifndef QUERN_CONTEXT_H
 #define QUERN_CONTEXT_H
 
@@ -24,8 +24,8 @@ typedef struct qn_context_options {
     const char *module_dir;  /* where optional modules lie; NULL: beside the library or program */
 } qn_context_options;
 
-/* Makes a context for one worker in this process. On failure *ctx is NULL and the status alone tells
- * why: QN_EINVAL unknown kernel set, QN_ENOMEM. `options` may be NULL. */
+/* Makes a context for one worker in this process. On failure *ctx is NULL and the status alone
+ * tells why: QN_EINVAL unknown kernel set, QN_ENOMEM. `options` may be NULL. */
 QN_API qn_status qn_context_create(const qn_context_options *options, qn_context **ctx);
 
 /* Waits for its threads. Models and data made with it must have been freed. NULL is fine. */
@@ -43,8 +43,8 @@ QN_API qn_status qn_context_add_sink(qn_context *ctx, qn_event_sink *sink, void 
 QN_API void qn_context_cancel(qn_context *ctx, int signal_number);
 
 QN_API int32_t qn_context_threads(const qn_context *ctx);
-QN_API size_t qn_context_memory(const qn_context *ctx);     /* the budget in bytes */
-QN_API size_t qn_context_peak(const qn_context *ctx);       /* most bytes held at once */
+QN_API size_t qn_context_memory(const qn_context *ctx);       /* the budget in bytes */
+QN_API size_t qn_context_peak(const qn_context *ctx);         /* most bytes held at once */
 QN_API const char *qn_context_kernels(const qn_context *ctx); /* name of the kernel set */
 
 /* "0.1.0" */

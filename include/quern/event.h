@@ -1,5 +1,5 @@
-/* The one stream of typed events of a run. Progress bar, run record, Spark event log and history are
- * sinks or replays of it; no second bookkeeping. */
+/* The one stream of typed events of a run. Progress bar, run record, Spark event log and history
+ * are sinks or replays of it; no second bookkeeping. */
 #ifndef QUERN_EVENT_H
 #define QUERN_EVENT_H
 
@@ -13,19 +13,19 @@ extern "C" {
 
 /* kind, name in records. Jobs are load, fit, evaluate, save; a stage is half an iteration (or one
  * pass over the data); a task is a partition of the side being solved. */
-#define QN_EVENT_LIST(X)              \
-    X(QN_EVENT_RUN_START, "runStart") \
-    X(QN_EVENT_RUN_END, "runEnd")     \
-    X(QN_EVENT_JOB_START, "jobStart") \
-    X(QN_EVENT_JOB_END, "jobEnd")     \
-    X(QN_EVENT_STAGE_START, "stageStart") \
-    X(QN_EVENT_STAGE_END, "stageEnd") \
-    X(QN_EVENT_TASK_END, "taskEnd")   \
-    X(QN_EVENT_PROGRESS, "progress")  \
-    X(QN_EVENT_STEP, "step")          \
-    X(QN_EVENT_METRIC, "metric")      \
-    X(QN_EVENT_COUNT, "count")        \
-    X(QN_EVENT_FACT, "fact")          \
+#define QN_EVENT_LIST(X)                                                                           \
+    X(QN_EVENT_RUN_START, "runStart")                                                              \
+    X(QN_EVENT_RUN_END, "runEnd")                                                                  \
+    X(QN_EVENT_JOB_START, "jobStart")                                                              \
+    X(QN_EVENT_JOB_END, "jobEnd")                                                                  \
+    X(QN_EVENT_STAGE_START, "stageStart")                                                          \
+    X(QN_EVENT_STAGE_END, "stageEnd")                                                              \
+    X(QN_EVENT_TASK_END, "taskEnd")                                                                \
+    X(QN_EVENT_PROGRESS, "progress")                                                               \
+    X(QN_EVENT_STEP, "step")                                                                       \
+    X(QN_EVENT_METRIC, "metric")                                                                   \
+    X(QN_EVENT_COUNT, "count")                                                                     \
+    X(QN_EVENT_FACT, "fact")                                                                       \
     X(QN_EVENT_WARNING, "warning")
 
 typedef enum qn_event_kind {

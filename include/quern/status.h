@@ -13,18 +13,18 @@ extern "C" {
 #endif
 
 /* name, exit code, meaning. One list yields the enum, the exit codes and the texts. */
-#define QN_STATUS_LIST(X)                                                \
-    X(QN_OK, 0, "done")                                                  \
-    X(QN_ENOMEM, 1, "not enough memory")                                 \
-    X(QN_EIO, 1, "reading or writing failed")                            \
-    X(QN_EUNAVAILABLE, 1, "an optional part is not installed")           \
-    X(QN_EINTERNAL, 1, "a defect in Quern")                              \
-    X(QN_EINVAL, 2, "an option does not fit")                            \
-    X(QN_ENOTFOUND, 2, "no such path or column")                         \
-    X(QN_EEXISTS, 2, "the output is there already")                      \
-    X(QN_EGATE, 3, "a gate said no")                                     \
-    X(QN_EDATA, 4, "bad data or model")                                  \
-    X(QN_EBUSY, 75, "a lock is held or workers are missing, try again")  \
+#define QN_STATUS_LIST(X)                                                                          \
+    X(QN_OK, 0, "done")                                                                            \
+    X(QN_ENOMEM, 1, "not enough memory")                                                           \
+    X(QN_EIO, 1, "reading or writing failed")                                                      \
+    X(QN_EUNAVAILABLE, 1, "an optional part is not installed")                                     \
+    X(QN_EINTERNAL, 1, "a defect in Quern")                                                        \
+    X(QN_EINVAL, 2, "an option does not fit")                                                      \
+    X(QN_ENOTFOUND, 2, "no such path or column")                                                   \
+    X(QN_EEXISTS, 2, "the output is there already")                                                \
+    X(QN_EGATE, 3, "a gate said no")                                                               \
+    X(QN_EDATA, 4, "bad data or model")                                                            \
+    X(QN_EBUSY, 75, "a lock is held or workers are missing, try again")                            \
     X(QN_ECANCELLED, 130, "interrupted")
 
 typedef enum qn_status {

@@ -12,7 +12,7 @@
 #include "quern/context.h"
 
 #define QN_ERROR_BYTES 2048
-#define QN_MAX_SINKS 8
+#define QN_MAX_SINKS   8
 
 struct qn_budget;
 struct qn_pool;
@@ -52,7 +52,7 @@ struct qn_context {
     void *sink_user[QN_MAX_SINKS];
     int32_t n_sinks;
     int64_t next_event_id;
-    atomic_int cancel; /* 0 go on; otherwise 1 + signal number */
+    atomic_int cancel;          /* 0 go on; otherwise 1 + signal number */
     atomic_llong write_allowed; /* tests: writes before the planned failure, INT64_MAX: none */
     atomic_int write_error;     /* the errno they then fail with */
 };
@@ -62,12 +62,14 @@ struct qn_context {
 qn_status qn_context_init(qn_context *ctx, const qn_context_options *options);
 void qn_context_release(qn_context *ctx);
 
-/* Writes the message and returns `status`, so that `return qn_fail(ctx, QN_EINVAL, "...")` reads well. */
+/* Writes the message and returns `status`, so that `return qn_fail(ctx, QN_EINVAL, "...")` reads
+ * well. */
 qn_status qn_fail(qn_context *ctx, qn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* As qn_fail, with ": " and the text of `error_number` (an errno) behind; ENOSPC and EDQUOT say so. */
-qn_status qn_fail_errno(qn_context *ctx, qn_status status, int error_number, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+/* As qn_fail, with ": " and the text of `error_number` (an errno) behind; ENOSPC and EDQUOT say so.
+ */
+qn_status qn_fail_errno(qn_context *ctx, qn_status status, int error_number, const char *format,
+                        ...) __attribute__((format(printf, 4, 5)));
 /* Puts "prefix: " before the message of a failure that is being passed on. */
 qn_status qn_fail_prefix(qn_context *ctx, qn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -81,7 +83,8 @@ int qn_cancel_signal(const qn_context *ctx);
 /* Sends an event to every sink; fills in the time. Any thread. */
 void qn_emit(qn_context *ctx, const qn_event *event);
 /* Shorthands. */
-void qn_emit_warning(qn_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void qn_emit_warning(qn_context *ctx, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void qn_emit_count(qn_context *ctx, const char *name, int64_t count);
 void qn_emit_metric(qn_context *ctx, const char *name, double value, const char *unit);
 void qn_emit_fact(qn_context *ctx, const char *name, const char *text);
@@ -98,15 +101,15 @@ qn_span qn_stage_start(qn_context *ctx, const qn_span *job, const char *name, in
 /* rows and bytes of `totals` (may be NULL) go into the event. Returns seconds. */
 double qn_span_end(qn_context *ctx, const qn_span *span, qn_status status, const qn_event *totals);
 
-int64_t qn_now_us(void);    /* wall clock, since the epoch */
-double qn_seconds(void);    /* monotonic */
+int64_t qn_now_us(void); /* wall clock, since the epoch */
+double qn_seconds(void); /* monotonic */
 
 /* One way out: set `st`, go to `done`. */
-#define QN_TRY(call)          \
-    do {                      \
-        st = (call);          \
-        if (st != QN_OK)      \
-            goto done;        \
+#define QN_TRY(call)                                                                               \
+    do {                                                                                           \
+        st = (call);                                                                               \
+        if (st != QN_OK)                                                                           \
+            goto done;                                                                             \
     } while (0)
 
 #endif

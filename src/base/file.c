@@ -179,7 +179,35 @@ static qn_status fail_limit(qn_context *ctx, const char *path, size_t limit)
     return qn_fail(ctx, QN_EDATA, "%s is larger than the %s that it may have", path, allowed);
 }
 
-/* The size of a pipe or of a file in /proc is not known before: read until the end. */
+/* Appends what can be read to *bytes, which has room for `capacity` and grows: the size of a pipe
+ * or of a file in /proc is not known before. */
+static qn_status read_all(qn_context *ctx, int fd, const char *path, size_t limit, size_t capacity,
+                          char **bytes, size_t *n)
+{
+    qn_status st = QN_OK;
+
+    for (;;) {
+        const ssize_t got = read(fd, *bytes + *n, capacity - 1 - *n);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return qn_fail_errno(ctx, QN_EIO, errno, "cannot read %s (%zu bytes read)", path, *n);
+        *n += (size_t)got;
+        if (*n > limit)
+            return fail_limit(ctx, path, limit);
+        if (got == 0)
+            break;
+        if (*n == capacity - 1) {
+            capacity *= 2;
+            QN_TRY(qn_realloc_array(ctx, (void **)bytes, (int64_t)capacity, 1, "bytes of a file"));
+        }
+    }
+    (*bytes)[*n] = '\0';
+done:
+    return st;
+}
+
 qn_status qn_read_file(qn_context *ctx, const char *path, size_t limit, char **text, size_t *length)
 {
     qn_status st = QN_OK;
@@ -196,33 +224,13 @@ qn_status qn_read_file(qn_context *ctx, const char *path, size_t limit, char **t
                            "cannot read %s", path);
         goto done;
     }
-    if (S_ISREG(info.st_mode) && (size_t)info.st_size > limit) {
-        st = fail_limit(ctx, path, limit);
-        goto done;
-    }
-    if (S_ISREG(info.st_mode))
+    if (S_ISREG(info.st_mode)) {
+        if ((size_t)info.st_size > limit)
+            QN_TRY(fail_limit(ctx, path, limit));
         capacity = (size_t)info.st_size + 2;
-    QN_GROW(ctx, bytes, (int64_t)capacity, "bytes of a file");
-    for (;;) {
-        const ssize_t got = read(fd, bytes + n, capacity - 1 - n);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            st = qn_fail_errno(ctx, QN_EIO, errno, "cannot read %s (%zu bytes read)", path, n);
-            goto done;
-        }
-        n += (size_t)got;
-        if (n > limit) {
-            st = fail_limit(ctx, path, limit);
-            goto done;
-        }
-        if (got == 0)
-            break;
-        if (n == capacity - 1)
-            QN_GROW(ctx, bytes, (int64_t)(capacity *= 2), "bytes of a file");
     }
-    bytes[n] = '\0';
+    QN_GROW(ctx, bytes, (int64_t)capacity, "bytes of a file");
+    QN_TRY(read_all(ctx, fd, path, limit, capacity, &bytes, &n));
     *text = bytes;
     bytes = NULL;
     if (length)

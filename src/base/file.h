@@ -12,8 +12,8 @@
  * reported by the next call and by commit, with path and bytes. */
 typedef struct qn_out_file qn_out_file;
 
-/* "-" writes standard output, where commit only flushes. QN_EEXISTS unless `overwrite`; QN_EIO names a
- * missing or unwritable folder. */
+/* "-" writes standard output, where commit only flushes. QN_EEXISTS unless `overwrite`; QN_EIO
+ * names a missing or unwritable folder. */
 qn_status qn_out_open(qn_context *ctx, const char *path, bool overwrite, qn_out_file **out);
 qn_status qn_out_write(qn_out_file *out, const void *bytes, size_t n);
 /* Flush, fsync, rename over the place, fsync the folder; frees *out whatever happens. */
@@ -24,7 +24,8 @@ const char *qn_out_path(const qn_out_file *out);
 
 /* The whole of a file, ended by a NUL that is not counted; QN_ENOTFOUND, QN_EIO; QN_EDATA above
  * `limit` bytes. Free with qn_free. */
-qn_status qn_read_file(qn_context *ctx, const char *path, size_t limit, char **text, size_t *length);
+qn_status qn_read_file(qn_context *ctx, const char *path, size_t limit, char **text,
+                       size_t *length);
 
 /* A folder that appears whole: made beside `path` under a hidden name, filled by the caller, then
  * swapped in by rename, or by RENAME_EXCHANGE over an old one, which is then removed. */
@@ -35,15 +36,15 @@ typedef struct qn_out_dir {
     struct qn_stage *stage; /* base/stage.h */
 } qn_out_dir;
 
-/* Fails before work: QN_EEXISTS if it is there and `overwrite` is false; QN_EIO where the parent does
- * not exist or cannot be written, or the file system cannot swap folders. */
+/* Fails before work: QN_EEXISTS if it is there and `overwrite` is false; QN_EIO where the parent
+ * does not exist or cannot be written, or the file system cannot swap folders. */
 qn_status qn_out_dir_open(qn_context *ctx, const char *path, bool overwrite, qn_out_dir *dir);
 /* fsyncs every file and folder below, swaps, removes the old one. */
 qn_status qn_out_dir_commit(qn_context *ctx, qn_out_dir *dir);
 void qn_out_dir_abandon(qn_out_dir *dir);
 
-/* Tests: let `allowed` more writes, fsyncs, renames and creations of these outputs succeed, then fail
- * each with `error_number`, ENOSPC or EIO (INT64_MAX: off). */
+/* Tests: let `allowed` more writes, fsyncs, renames and creations of these outputs succeed, then
+ * fail each with `error_number`, ENOSPC or EIO (INT64_MAX: off). */
 void qn_write_fail_after(qn_context *ctx, int64_t allowed, int error_number);
 
 bool qn_path_exists(const char *path);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/text.h"
 
 /* "NaN" and the infinities; false if the value is finite. */
@@ -14,7 +15,7 @@ static bool format_special(double value, char *out)
 }
 
 /* printf with so many digits; the point stays a point whatever locale the host program has set. */
-static void format_digits(double value, int digits, char *out)
+static void print_digits(double value, int digits, char *out)
 {
     const int length = snprintf(out, 32, "%.*g", digits, value);
 
@@ -23,28 +24,79 @@ static void format_digits(double value, int digits, char *out)
             out[i] = '.';
 }
 
+/* Lays digits out as %g does: mantissa * 10^(exponent - digits + 1), zeros at the end dropped. */
+static void lay_out(uint64_t mantissa, int32_t digits, int32_t exponent, char *out)
+{
+    const bool is_scientific = exponent < -4 || exponent >= digits;
+    const int32_t before = is_scientific ? 1 : exponent + 1; /* digits before the point */
+    char text[20];
+    int32_t n = digits;
+
+    for (int32_t i = digits - 1; i >= 0; i--, mantissa /= 10)
+        text[i] = (char)('0' + mantissa % 10);
+    while (n > 1 && n > before && text[n - 1] == '0')
+        n--;
+    if (before <= 0) {
+        *out++ = '0';
+        *out++ = '.';
+        for (int32_t i = before; i < 0; i++)
+            *out++ = '0';
+    }
+    for (int32_t i = 0; i < n; i++) {
+        if (i == before && i > 0)
+            *out++ = '.';
+        *out++ = text[i];
+    }
+    *out = '\0';
+    if (is_scientific)
+        snprintf(out, 8, "e%c%02u", exponent < 0 ? '-' : '+',
+                 (exponent < 0 ? 0U - (uint32_t)exponent : (uint32_t)exponent) % 1000U);
+}
+
+/* Text with so many digits; *back is the number that it reads as. */
+static void format_digits(double value, int32_t digits, char *out, double *back)
+{
+    const double size = fabs(value);
+    uint64_t mantissa = 0;
+    int32_t exponent = 0, scale;
+
+    if (size > 0.0 && qn_decimal_round(size, digits, &mantissa, &exponent)) {
+        scale = exponent - digits + 1;
+        if (scale >= -QN_DECIMAL_MAX_EXPONENT && scale <= QN_DECIMAL_MAX_EXPONENT) {
+            *back = copysign(qn_decimal_to_double(mantissa, scale), value);
+            if (value < 0.0)
+                *out++ = '-';
+            lay_out(mantissa, digits, exponent, out);
+            return;
+        }
+    }
+    print_digits(value, digits, out);
+    if (!qn_parse_double(out, strlen(out), back))
+        *back = 0.0;
+}
+
 void qn_format_double(double value, char *out)
 {
+    double back = 0.0;
+
     if (format_special(value, out))
         return;
-    for (int digits = 15; digits <= 17; digits++) {
-        double back = 0.0;
-
-        format_digits(value, digits, out);
-        if (qn_parse_double(out, strlen(out), &back) && back == value)
+    for (int32_t digits = 15; digits <= 17; digits++) {
+        format_digits(value, digits, out, &back);
+        if (back == value)
             return;
     }
 }
 
 void qn_format_float(float value, char *out)
 {
+    double back = 0.0;
+
     if (format_special((double)value, out))
         return;
-    for (int digits = 6; digits <= 9; digits++) {
-        double back = 0.0;
-
-        format_digits((double)value, digits, out);
-        if (qn_parse_double(out, strlen(out), &back) && (float)back == value)
+    for (int32_t digits = 6; digits <= 9; digits++) {
+        format_digits((double)value, digits, out, &back);
+        if ((float)back == value)
             return;
     }
 }

@@ -129,17 +129,17 @@ void qn_json_int(qn_json *j, const char *key, int64_t value)
     qn_string_addf(&j->out, "%lld", (long long)value);
 }
 
-/* A whole number keeps ".0", so that readers which tell the two apart see a real. */
-static void add_real(qn_json *j, const char *key, char text[40])
+/* A whole number gets ".0", so that readers which tell the two apart see a real. */
+static void add_real(qn_json *j, const char *key, const char *text)
 {
-    if (text[strspn(text, "-0123456789")] == '\0')
-        strcat(text, ".0");
     qn_json_raw(j, key, text);
+    if (text[strspn(text, "-0123456789")] == '\0')
+        qn_string_add(&j->out, ".0");
 }
 
 void qn_json_real(qn_json *j, const char *key, double value)
 {
-    char text[40];
+    char text[32];
 
     if (!isfinite(value)) {
         qn_json_null(j, key);
@@ -151,7 +151,7 @@ void qn_json_real(qn_json *j, const char *key, double value)
 
 void qn_json_float(qn_json *j, const char *key, float value)
 {
-    char text[40];
+    char text[32];
 
     if (!isfinite(value)) {
         qn_json_null(j, key);

@@ -1,6 +1,7 @@
 #include "base/math.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -30,6 +31,8 @@ double qn_log(double x)
     /* ln 2 in two parts: the first has 21 trailing zero bits, so its product with an exponent is
      * exact. */
     const double ln2_high = 0x1.62e42fee00000p-1, ln2_low = 0x1.a39ef35793c76p-33;
+    static const double term[] = {2.0 / 23, 2.0 / 21, 2.0 / 19, 2.0 / 17, 2.0 / 15, 2.0 / 13,
+                                  2.0 / 11, 2.0 / 9,  2.0 / 7,  2.0 / 5,  2.0 / 3};
     int64_t exponent;
     double f, s, z, series, half_square;
 
@@ -43,10 +46,9 @@ double qn_log(double x)
      * rest is written so that no two near numbers are subtracted. |s| < 0.172: terms to s^22. */
     s = f / (2.0 + f);
     z = s * s;
-    series = 2.0 / 23.0;
-    for (int k = 21; k >= 3; k -= 2)
-        series = series * z + 2.0 / (double)k;
-    series *= z;
+    series = 0.0;
+    for (size_t i = 0; i < sizeof term / sizeof *term; i++)
+        series = (series + term[i]) * z;
     half_square = 0.5 * f * f;
     return (double)exponent * ln2_high -
            ((half_square - (s * (half_square + series) + (double)exponent * ln2_low)) - f);
@@ -54,7 +56,14 @@ double qn_log(double x)
 
 void qn_sincos2pi(double turns, double *sine, double *cosine)
 {
-    /* Reciprocals of factorials by Horner: sin t = t (1 - t^2/(2 3) (1 - t^2/(4 5) (...))). */
+    /* sin t = t (1 - t^2/(2 3) (1 - t^2/(4 5) (...))), cos t = 1 - t^2/(1 2) (1 - t^2/(3 4) (...)),
+     * from the inside out. */
+    static const double sine_term[] = {1.0 / (16 * 17), 1.0 / (14 * 15), 1.0 / (12 * 13),
+                                       1.0 / (10 * 11), 1.0 / (8 * 9),   1.0 / (6 * 7),
+                                       1.0 / (4 * 5),   1.0 / (2 * 3)};
+    static const double cosine_term[] = {1.0 / (17 * 18), 1.0 / (15 * 16), 1.0 / (13 * 14),
+                                         1.0 / (11 * 12), 1.0 / (9 * 10),  1.0 / (7 * 8),
+                                         1.0 / (5 * 6),   1.0 / (3 * 4),   1.0 / (1 * 2)};
     const double quarters = floor(4.0 * turns + 0.5);
     const int64_t quadrant = (int64_t)quarters & 3;
     /* Exact: quarters / 4 has few bits and lies near `turns`. */
@@ -65,10 +74,10 @@ void qn_sincos2pi(double turns, double *sine, double *cosine)
     const double z = t * t;
     double s = 1.0, c = 1.0;
 
-    for (int k = 16; k >= 2; k -= 2)
-        s = 1.0 - z / (double)(k * (k + 1)) * s;
-    for (int k = 17; k >= 1; k -= 2)
-        c = 1.0 - z / (double)(k * (k + 1)) * c;
+    for (size_t i = 0; i < sizeof sine_term / sizeof *sine_term; i++)
+        s = 1.0 - z * sine_term[i] * s;
+    for (size_t i = 0; i < sizeof cosine_term / sizeof *cosine_term; i++)
+        c = 1.0 - z * cosine_term[i] * c;
     s = t * s + t_low * c;
     *sine = quadrant == 0 ? s : quadrant == 1 ? c : quadrant == 2 ? -s : -c;
     *cosine = quadrant == 0 ? c : quadrant == 1 ? -s : quadrant == 2 ? -c : s;

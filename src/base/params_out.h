@@ -5,12 +5,13 @@
 #include "base/text.h"
 #include "quern/param.h"
 
-/* An object {"name": "als", "params": [{name, cli, spark, type, default, min, max, choices, metavar,
- * help, aliases, group, required, hidden}, ...]}. min and max are null where there is no limit. */
+/* An object {"name": "als", "params": [{name, cli, spark, type, default, min, max, choices,
+ * metavar, help, aliases, group, required, hidden}, ...]}. min and max are null where there is no
+ * limit. */
 void qn_params_json(const qn_params *table, qn_json *j);
 
-/* The options under their headings, 100 columns wide, with defaults and ranges; hidden ones are left
- * out. */
+/* The options under their headings, 100 columns wide, with defaults and ranges; hidden ones are
+ * left out. */
 void qn_params_help(const qn_params *table, qn_string *out);
 
 /* "reg_param" -> "--reg-param" and "regParam". */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/text.h"
 
 static bool is_digit(char c)
@@ -159,9 +160,6 @@ static bool parse_special(const char *p, size_t length, bool is_negative, double
 
 bool qn_parse_double(const char *text, size_t length, double *value)
 {
-    static const double power[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                   1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                   1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     const char *p = text;
     const char *end = text + length;
     decimal d = {0};
@@ -173,13 +171,11 @@ bool qn_parse_double(const char *text, size_t length, double *value)
         return parse_special(p, (size_t)(end - p), d.is_negative, value);
     if (!decimal_digits(&p, end, &d) || !decimal_exponent(p, end, &d))
         return false;
-    /* Both factors are exact, so the one operation rounds correctly. */
     if (d.n_digits == 0)
         size = 0.0;
-    else if (d.n_digits <= 19 && d.mantissa <= (uint64_t)1 << 53 && d.exponent >= -22 &&
-             d.exponent <= 22)
-        size = d.exponent < 0 ? (double)d.mantissa / power[-d.exponent]
-                              : (double)d.mantissa * power[d.exponent];
+    else if (d.n_digits <= 19 && d.exponent >= -QN_DECIMAL_MAX_EXPONENT &&
+             d.exponent <= QN_DECIMAL_MAX_EXPONENT)
+        size = qn_decimal_to_double(d.mantissa, (int32_t)d.exponent);
     else if (!decimal_slow(&d, &size))
         return false;
     *value = d.is_negative ? -size : size;

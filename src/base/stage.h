@@ -1,5 +1,5 @@
-/* What files and folders that appear whole have in common: a hidden place beside the target, held by a
- * file lock while its process lives, and the swap. */
+/* What files and folders that appear whole have in common: a hidden place beside the target, held
+ * by a file lock while its process lives, and the swap. */
 #ifndef QN_BASE_STAGE_H
 #define QN_BASE_STAGE_H
 
@@ -18,8 +18,8 @@ typedef struct qn_stage {
     bool is_made; /* `staging` is there and ours to remove */
 } qn_stage;
 
-/* Checks that `path` can be written, removes leftovers of dead processes for the same target and makes
- * the staged file or folder. Errors as in base/file.h. */
+/* Checks that `path` can be written, removes leftovers of dead processes for the same target and
+ * makes the staged file or folder. Errors as in base/file.h. */
 qn_status qn_stage_open(qn_context *ctx, const char *path, bool overwrite, bool is_dir,
                         qn_stage *stage);
 /* Puts the staged thing in its place and fsyncs the folder. On failure the old one is in place. */

@@ -7,8 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A growing string outside the budget, for messages and records. Running out of memory sets `failed`
- * and keeps what is there; check once at the end. Start with {0}. text is NULL until the first add. */
+/* A growing string outside the budget, for messages and records. Running out of memory sets
+ * `failed` and keeps what is there; check once at the end. Start with {0}. text is NULL until the
+ * first add. */
 typedef struct qn_string {
     char *text;
     size_t length, capacity;
@@ -33,9 +34,9 @@ void qn_format_bytes(double bytes, char *out);
 /* 0.0123 -> "12 ms", 75 -> "1 min 15 s". 32 bytes do. */
 void qn_format_seconds(double seconds, char *out);
 
-/* The whole of text[0..length) as a number; false if it is not one or does not fit. Blanks around are
- * not accepted. qn_parse_int64 takes "12", "-3", "+4", "5.0" (a fraction of zeros). qn_parse_double
- * rounds correctly and takes exponents, "inf", "nan" in any case. */
+/* The whole of text[0..length) as a number; false if it is not one or does not fit. Blanks around
+ * are not accepted. qn_parse_int64 takes "12", "-3", "+4", "5.0" (a fraction of zeros).
+ * qn_parse_double rounds correctly and takes exponents, "inf", "nan" in any case. */
 bool qn_parse_int64(const char *text, size_t length, int64_t *value);
 bool qn_parse_double(const char *text, size_t length, double *value);
 /* "1g", "512m", "64k", "1.5g", "1073741824", with or without a trailing b; 1g = 2^30. */
@@ -54,8 +55,9 @@ typedef struct qn_json {
     bool need_comma;
 } qn_json;
 
-void qn_json_open(qn_json *j, const char *key, char bracket); /* '{' or '['; key NULL inside arrays */
-void qn_json_close(qn_json *j, char bracket);                 /* '}' or ']' */
+void qn_json_open(qn_json *j, const char *key,
+                  char bracket);              /* '{' or '['; key NULL inside arrays */
+void qn_json_close(qn_json *j, char bracket); /* '}' or ']' */
 void qn_json_text(qn_json *j, const char *key, const char *value); /* NULL -> null */
 void qn_json_bytes(qn_json *j, const char *key, const char *value, size_t length);
 void qn_json_int(qn_json *j, const char *key, int64_t value);

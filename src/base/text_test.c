@@ -100,6 +100,53 @@ static void every_number_reads_back_the_same(void **state)
     }
 }
 
+/* What printf writes with the fewest digits that read back. */
+static void check_as_printf(double value, bool is_float)
+{
+    char text[32], wanted[32];
+    int digits = is_float ? 6 : 15;
+
+    for (;; digits++) {
+        snprintf(wanted, sizeof wanted, "%.*g", digits, value);
+        if (is_float ? (float)strtod(wanted, NULL) == (float)value : strtod(wanted, NULL) == value)
+            break;
+    }
+    if (is_float)
+        qn_format_float((float)value, text);
+    else
+        qn_format_double(value, text);
+    if (strcmp(text, wanted) != 0)
+        fail_msg("%a is %s, %s was written", value, wanted, text);
+}
+
+static void numbers_are_written_as_printf_writes_them(void **state)
+{
+    (void)state;
+    for (int e = -40; e <= 40; e++)
+        for (int sign = -1; sign <= 1; sign += 2)
+            for (int m = 1; m < 40; m++) {
+                const double power =
+                    strtod((char[]){'1', 'e', e < 0 ? '-' : '+', (char)('0' + abs(e) / 10),
+                                    (char)('0' + abs(e) % 10), 0},
+                           NULL);
+
+                check_as_printf(sign * m * power, false);
+                check_as_printf(nextafter(sign * m * power, 0.0), false);
+                check_as_printf(ldexp(sign * m, e), false);
+                check_as_printf((double)(float)ldexp(sign * m, e), true);
+                check_as_printf((double)nextafterf((float)(sign * m * power * 1e-2), 0.0F), true);
+            }
+    for (uint64_t i = 0; i < 100000; i++) {
+        const qn_random r = qn_philox(8, QN_STREAM_SAMPLE, i, 0);
+        const double scaled = ldexp(qn_uniform(&r, 0), (int)(r.word[3] % 120) - 60);
+
+        check_as_printf(scaled, false);
+        check_as_printf((double)(float)scaled, true);
+        check_as_printf(r.word[0] % 100000 / 1000.0, false);
+        check_as_printf((double)((float)(r.word[0] % 100000) / 1000.0F), true);
+    }
+}
+
 static bool parses_int(const char *text, int64_t wanted)
 {
     int64_t value = 0;
@@ -432,6 +479,7 @@ int main(void)
         cmocka_unit_test(numbers_are_written_short),
         cmocka_unit_test(sizes_and_times_are_written_for_people),
         cmocka_unit_test(every_number_reads_back_the_same),
+        cmocka_unit_test(numbers_are_written_as_printf_writes_them),
         cmocka_unit_test(whole_numbers_are_read),
         cmocka_unit_test(real_numbers_are_rounded_correctly),
         cmocka_unit_test(random_texts_read_as_the_c_library_reads_them),
