@@ -17,6 +17,9 @@ typedef struct qn_sink_options {
     bool header;        /* of delimited text */
 } qn_sink_options;
 
+/* The format that is written: as given, or by the path's extension; AUTO if that says nothing. */
+QN_API qn_format qn_sink_format(const qn_sink_options *options);
+
 /* Columns of `schema` in order. QN_EEXISTS, QN_EIO (folder missing or not writable): before work. */
 QN_API qn_status qn_sink_open(qn_context *ctx, const qn_sink_options *options, const qn_schema *schema,
                               qn_sink **sink);

@@ -26,15 +26,16 @@ static qn_format format_of_path(const char *path)
     return QN_FORMAT_AUTO;
 }
 
+qn_format qn_sink_format(const qn_sink_options *options)
+{
+    return options->format == QN_FORMAT_AUTO ? format_of_path(options->path) : options->format;
+}
+
 qn_status qn_sink_open(qn_context *ctx, const qn_sink_options *options, const qn_schema *schema,
                        qn_sink **sink)
 {
-    qn_format format = options->format;
-
     *sink = NULL;
-    if (format == QN_FORMAT_AUTO)
-        format = format_of_path(options->path);
-    switch (format) {
+    switch (qn_sink_format(options)) {
     case QN_FORMAT_CSV:
         return qn_delimited_sink_open(ctx, options, schema, ",", sink);
     case QN_FORMAT_TSV:

@@ -17,6 +17,10 @@ typedef struct qn_rating_columns {
     bool is_explicit_int32;
 } qn_rating_columns;
 
+/* The files that the options name, with their format and delimiter. */
+qn_status qn_ratings_source_open(qn_context *ctx, const qn_ratings_options *options,
+                                 qn_source **source);
+
 /* Finds the columns; a fact tells where an alias was taken. QN_ENOTFOUND names the nearest column,
  * QN_EINVAL a missing column of times where one is needed. */
 qn_status qn_rating_columns_find(qn_context *ctx, const qn_source *source,

@@ -351,10 +351,9 @@ static qn_status parse_delimiter(qn_context *ctx, const char *text, char *delimi
     return QN_OK;
 }
 
-static qn_status open_source(read_job *job, bool want_time, bool need_time)
+qn_status qn_ratings_source_open(qn_context *ctx, const qn_ratings_options *options,
+                                 qn_source **source)
 {
-    qn_context *ctx = job->ctx;
-    const qn_ratings_options *options = job->options;
     qn_source_options open = {
         .path = (const char *const *)options->input.item,
         .n_paths = options->input.n,
@@ -363,14 +362,24 @@ static qn_status open_source(read_job *job, bool want_time, bool need_time)
     };
     qn_status st = QN_OK;
 
+    *source = NULL;
     if (open.n_paths == 0)
         return qn_fail(ctx, QN_EINVAL, "--input is missing: name a file of ratings");
     QN_TRY(parse_delimiter(ctx, options->delimiter, &open.delimiter));
     if (options->split_bytes > 0)
         open.split_bytes = options->split_bytes;
-    QN_TRY(qn_source_open(ctx, &open, &job->source));
-    QN_TRY(qn_rating_columns_find(ctx, job->source, options, want_time, need_time, &job->columns));
+    QN_TRY(qn_source_open(ctx, &open, source));
 done:
+    return st;
+}
+
+static qn_status open_source(read_job *job, bool want_time, bool need_time)
+{
+    qn_status st = qn_ratings_source_open(job->ctx, job->options, &job->source);
+
+    if (st == QN_OK)
+        st = qn_rating_columns_find(job->ctx, job->source, job->options, want_time, need_time,
+                                    &job->columns);
     return st;
 }
 
