@@ -6,7 +6,10 @@
 
 void qn_gram_f32_avx512(const qn_gram_run *run, float *gram, float *rhs, void *scratch)
 {
-    sum_run(run, gram, rhs, scratch);
+    if (run->rank <= QN_GRAM_SMALL_RANK)
+        qn_gram_small_avx512(run, gram, rhs);
+    else
+        sum_run(run, gram, rhs, scratch);
 }
 
 void qn_gram_rows_f32_avx512(int64_t n_rows, int32_t rank, int64_t stride, const float *rows,

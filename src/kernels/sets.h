@@ -29,4 +29,8 @@ QN_KERNEL_SET(reference);
 QN_KERNEL_SET(avx2);
 QN_KERNEL_SET(avx512);
 
+/* gram_f32 up to this rank, wholly in registers. */
+#define QN_GRAM_SMALL_RANK 16
+void qn_gram_small_avx512(const qn_gram_run *run, float *gram, float *rhs);
+
 #endif
