@@ -111,10 +111,10 @@ static float spin_avx2(int64_t n)
 /* Fused multiply-adds per second of the widest vectors that the set uses, times two; 0: none. */
 static double measure_peak(const qn_kernels *set, float *sink)
 {
-    const int64_t n = 3000000;
+    const int64_t n = 300000;
     double best = 0.0;
 
-    for (int32_t i = 0; set->level > 0 && i < N_TIMES; i++) {
+    for (int32_t i = 0; set->level > 0 && i < 20 * N_TIMES; i++) {
         const double start = now();
         const double lanes = set->level == 2 ? 16.0 * 16.0 : 12.0 * 8.0;
 

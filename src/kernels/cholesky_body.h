@@ -46,6 +46,18 @@ ALWAYS_INLINE void load_block(lanes row[LANES], const real *block, int64_t strid
     }
 }
 
+/* Takes row i off the rows below it and off the right-hand side, whose new value it returns. */
+ALWAYS_INLINE lanes eliminate_row(lanes row[LANES], const int i, lanes rest, real *unit)
+{
+    const lanes scaled = lanes_mul(row[i], lanes_inverse(lanes_pick(row[i], i)));
+
+    UNROLL_ALL
+    for (int k = i + 1; k < LANES; k++)
+        row[k] = lanes_fnma(lanes_pick(row[i], k), scaled, row[k]);
+    lanes_store(unit, scaled);
+    return lanes_fnma(lanes_pick(rest, i), scaled, rest);
+}
+
 /* Factors a diagonal block and takes its part of the right-hand side forward. Returns a bit for
  * each pivot that is not positive (those after the first are meaningless). */
 static unsigned factor_block(const real *block, int64_t stride, int n, real diagonal_add, real *rhs,
@@ -59,17 +71,11 @@ static unsigned factor_block(const real *block, int64_t stride, int n, real diag
     load_block(row, block, stride, n, diagonal_add);
     UNROLL_ALL
     for (int i = 0; i < LANES; i++) {
-        if (i >= n)
-            break;
-        const lanes scaled = lanes_mul(row[i], lanes_inverse(lanes_pick(row[i], i)));
-
-        pivots = lanes_put(pivots, row[i], i);
-        solved = lanes_put(solved, rest, i);
-        UNROLL_ALL
-        for (int k = i + 1; k < LANES; k++)
-            row[k] = lanes_fnma(lanes_pick(row[i], k), scaled, row[k]);
-        rest = lanes_fnma(lanes_pick(rest, i), scaled, rest);
-        lanes_store(factor->unit + i * LANES, scaled);
+        if (i < n) {
+            pivots = lanes_put(pivots, row[i], i);
+            solved = lanes_put(solved, rest, i);
+            rest = eliminate_row(row, i, rest, factor->unit + i * LANES);
+        }
     }
     const lanes inverse = lanes_div(lanes_all(1), lanes_sqrt(pivots));
     lanes_store(factor->inverse, inverse);
