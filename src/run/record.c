@@ -1,0 +1,398 @@
+#include "run/record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/pool.h"
+#include "base/system.h"
+#include "run/process.h"
+#include "run/tree.h"
+
+#define RECORD_PATH 4096
+
+struct qn_record {
+    char id[64];
+    char path[RECORD_PATH]; /* of record.json, "" when nothing is written */
+    char command[64];
+    qn_string parameters;
+    qn_json iterations, warnings; /* arrays, not yet closed */
+    qn_tree tree;
+    qn_process process;
+    qn_context *ctx; /* until it is closed */
+    int32_t threads_requested, threads, threads_used;
+    size_t budget, budget_peak, rss_peak, vm_hwm;
+    double busy_seconds, cpu_start, cpu_seconds;
+    char kernel_set[16];
+    double start; /* monotonic */
+    int64_t start_us, end_us;
+    double total_s;
+    char status[16];
+    int exit_code;
+    char error[QN_ERROR_BYTES];
+};
+
+static void format_time(int64_t us, char *out, size_t size)
+{
+    const time_t seconds = (time_t)(us / 1000000);
+    struct tm civil;
+    char text[32];
+
+    gmtime_r(&seconds, &civil);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &civil);
+    snprintf(out, size, "%s.%03dZ", text, (int)(us / 1000 % 1000));
+}
+
+/* Looks how large the run is; touches no lock of the context, so sinks may call it. */
+static void sample(qn_record *record)
+{
+    qn_memory_use use;
+
+    qn_memory_use_read(&use);
+    if (use.rss_anon + use.rss_shmem > record->rss_peak)
+        record->rss_peak = use.rss_anon + use.rss_shmem;
+    record->vm_hwm = use.vm_hwm;
+    record->cpu_seconds = qn_cpu_seconds() - record->cpu_start;
+    record->total_s = qn_seconds() - record->start;
+    if (record->ctx) {
+        record->budget_peak = qn_budget_peak(record->ctx->budget);
+        record->threads_used = qn_pool_threads_used(record->ctx->pool);
+        record->busy_seconds = qn_pool_busy_seconds(record->ctx->pool);
+    }
+}
+
+static void resources_json(const qn_record *record, qn_json *j)
+{
+    const double possible = record->total_s * (double)record->threads;
+    qn_system system;
+
+    qn_system_read(&system);
+    qn_json_open(j, "resources", '{');
+    qn_json_int(j, "workers", 1);
+    qn_json_int(j, "threads", record->threads);
+    qn_json_int(j, "threads_requested", record->threads_requested);
+    qn_json_int(j, "threads_observed", record->threads_used);
+    qn_json_int(j, "cores", system.cores_usable);
+    qn_json_text(j, "cpu", system.cpu_model);
+    qn_json_real(j, "busy_share", possible > 0 ? record->busy_seconds / possible : 0);
+    qn_json_real(j, "cpu_s", record->cpu_seconds);
+    qn_json_int(j, "peak_bytes", (int64_t)record->rss_peak);
+    qn_json_int(j, "budget_peak_bytes", (int64_t)record->budget_peak);
+    qn_json_int(j, "budget_bytes", (int64_t)record->budget);
+    qn_json_int(j, "vm_hwm_bytes", (int64_t)record->vm_hwm);
+    qn_json_close(j, '}');
+}
+
+static void versions_json(qn_json *j)
+{
+    struct utsname name;
+
+    qn_json_open(j, "versions", '{');
+    qn_json_text(j, "quern", qn_version());
+    qn_json_int(j, "record", 1);
+    if (uname(&name) == 0) {
+        qn_json_text(j, "system", name.sysname);
+        qn_json_text(j, "system_release", name.release);
+        qn_json_text(j, "machine", name.machine);
+    }
+    qn_json_close(j, '}');
+}
+
+static void process_json(const qn_process *process, qn_json *j)
+{
+    qn_json_open(j, "host", '{');
+    qn_json_text(j, "name", process->host);
+    qn_json_text(j, "boot_id", process->boot_id);
+    qn_json_int(j, "pid", process->pid);
+    qn_json_int(j, "start_ticks", process->start_ticks);
+    qn_json_close(j, '}');
+}
+
+/* A list that is still growing, as it stands. */
+static void list_json(const qn_json *list, const char *key, qn_json *j)
+{
+    qn_string closed = {0};
+
+    qn_string_add(&closed, qn_string_text(&list->out));
+    qn_string_add(&closed, "]");
+    qn_json_raw(j, key, qn_string_text(&closed));
+    j->out.failed |= closed.failed;
+    qn_string_release(&closed);
+}
+
+static void tail_json(const qn_record *record, qn_json *j)
+{
+    char time[40];
+
+    versions_json(j);
+    process_json(&record->process, j);
+    format_time(record->start_us, time, sizeof time);
+    qn_json_text(j, "started", time);
+    format_time(record->end_us, time, sizeof time);
+    qn_json_text(j, "ended", record->end_us ? time : NULL);
+    qn_json_text(j, "status", record->status);
+    qn_json_int(j, "exit_code", record->exit_code);
+    qn_json_text(j, "error", record->error[0] ? record->error : NULL);
+}
+
+static void build_json(const qn_record *record, qn_json *j)
+{
+    static const char *const sections[] = {"data", "counts", "timings", "metrics", "facts"};
+
+    qn_json_open(j, NULL, '{');
+    qn_json_text(j, "run_id", record->id);
+    qn_json_text(j, "command", record->command);
+    qn_json_raw(j, "parameters", qn_string_text(&record->parameters));
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
+        qn_tree_json(&record->tree, sections[i], sections[i], j);
+    list_json(&record->iterations, "iterations", j);
+    list_json(&record->warnings, "warnings", j);
+    resources_json(record, j);
+    qn_json_text(j, "kernel_set", record->kernel_set);
+    qn_json_text(j, "model_digest", qn_tree_get_text(&record->tree, "model_digest"));
+    tail_json(record, j);
+    qn_json_close(j, '}');
+}
+
+/* Writes the record beside its place and renames it. Returns an errno. Not qn_out_open: sinks call
+ * this while the context is locked. */
+static int write_record(const qn_record *record)
+{
+    char beside[RECORD_PATH + 8];
+    qn_json j = {0};
+    FILE *file;
+    int error = 0;
+
+    if (!record->path[0])
+        return 0;
+    build_json(record, &j);
+    qn_string_add(&j.out, "\n");
+    snprintf(beside, sizeof beside, "%s.new", record->path);
+    errno = 0;
+    file = j.out.failed ? NULL : fopen(beside, "we");
+    if (!file)
+        error = errno ? errno : ENOMEM;
+    else {
+        if (fwrite(j.out.text, 1, j.out.length, file) != j.out.length || fflush(file) != 0 ||
+            fsync(fileno(file)) != 0)
+            error = errno ? errno : EIO;
+        if (fclose(file) != 0 && !error)
+            error = errno;
+        if (!error && rename(beside, record->path) != 0)
+            error = errno;
+        if (error)
+            unlink(beside);
+    }
+    qn_json_release(&j);
+    return error;
+}
+
+static void on_step(qn_record *record, const qn_event *event)
+{
+    qn_json *j = &record->iterations;
+
+    qn_json_open(j, NULL, '{');
+    qn_json_int(j, "iteration", event->done);
+    qn_json_real(j, "loss", event->value);
+    qn_json_real(j, "seconds", (double)event->duration_us * 1e-6);
+    qn_json_close(j, '}');
+    sample(record);
+}
+
+static void on_job_end(qn_record *record, const qn_event *event)
+{
+    char path[QN_TREE_PATH];
+
+    snprintf(path, sizeof path, "timings.%s_s", event->name);
+    qn_tree_add_real(&record->tree, path, (double)event->duration_us * 1e-6);
+    sample(record);
+    write_record(record);
+}
+
+/* A fact "a.b" goes where it says; "model_digest" stands at the top; others are facts. */
+static void on_fact(qn_record *record, const qn_event *event)
+{
+    const bool is_placed = strchr(event->name, '.') || !strcmp(event->name, "model_digest");
+    char path[QN_TREE_PATH];
+
+    snprintf(path, sizeof path, "%s%s", is_placed ? "" : "facts.", event->name);
+    qn_tree_text(&record->tree, path, event->text);
+}
+
+static void record_sink(void *user, const qn_event *event)
+{
+    qn_record *record = user;
+    char path[QN_TREE_PATH];
+
+    if (record->end_us)
+        return;
+    switch (event->kind) {
+    case QN_EVENT_JOB_END:
+        on_job_end(record, event);
+        break;
+    case QN_EVENT_STEP:
+        on_step(record, event);
+        break;
+    case QN_EVENT_METRIC:
+        snprintf(path, sizeof path, "metrics.%s", event->name);
+        qn_tree_real(&record->tree, path, event->value);
+        break;
+    case QN_EVENT_COUNT:
+        snprintf(path, sizeof path, "counts.%s", event->name);
+        qn_tree_int(&record->tree, path, event->done);
+        break;
+    case QN_EVENT_FACT:
+        on_fact(record, event);
+        break;
+    case QN_EVENT_WARNING:
+        qn_json_text(&record->warnings, NULL, event->text);
+        break;
+    case QN_EVENT_STAGE_END:
+        sample(record);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Tries names until a folder is new; the suffix is from the process and the try, not random. */
+static qn_status make_run_dir(qn_context *ctx, qn_record *record, const qn_record_options *options)
+{
+    const char *prefix = options->prefix ? options->prefix : "run";
+    const time_t now = (time_t)(record->start_us / 1000000);
+    struct tm civil;
+    char stamp[16], dir[RECORD_PATH - 16];
+    qn_status st = QN_OK;
+
+    gmtime_r(&now, &civil);
+    strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &civil);
+    if (options->runs_dir)
+        QN_TRY(qn_make_dirs(ctx, options->runs_dir));
+    for (int64_t attempt = 0;; attempt++) {
+        const uint64_t mixed =
+            (uint64_t)(record->process.pid + record->start_us + attempt) * 0x9E3779B97F4A7C15u;
+
+        snprintf(record->id, sizeof record->id, "%.32s-%s-%04x", prefix, stamp,
+                 (unsigned)(mixed >> 48));
+        if (!options->runs_dir)
+            return QN_OK;
+        if ((size_t)snprintf(dir, sizeof dir, "%s/%s", options->runs_dir, record->id) >= sizeof dir)
+            return qn_fail(ctx, QN_EINVAL, "--runs-dir %s is too long", options->runs_dir);
+        if (mkdir(dir, 0777) == 0)
+            break;
+        if (errno != EEXIST || attempt > 1000)
+            return qn_fail_errno(ctx, QN_EIO, errno, "cannot make the folder of the run record, %s",
+                                 dir);
+    }
+    snprintf(record->path, sizeof record->path, "%s/record.json", dir);
+done:
+    return st;
+}
+
+static void record_start(qn_record *record, qn_context *ctx, const qn_record_options *options)
+{
+    record->ctx = ctx;
+    record->start = qn_seconds();
+    record->start_us = qn_now_us();
+    record->cpu_start = qn_cpu_seconds();
+    record->threads_requested = options->threads_requested;
+    record->threads = qn_context_threads(ctx);
+    record->budget = qn_context_memory(ctx);
+    qn_process_self(&record->process);
+    qn_json_open(&record->iterations, NULL, '[');
+    qn_json_open(&record->warnings, NULL, '[');
+    qn_string_add(&record->parameters, options->parameters ? options->parameters : "{}");
+    snprintf(record->command, sizeof record->command, "%s",
+             options->command ? options->command : "");
+    snprintf(record->kernel_set, sizeof record->kernel_set, "%s", qn_context_kernels(ctx));
+    snprintf(record->status, sizeof record->status, "running");
+}
+
+qn_status qn_record_open(qn_context *ctx, const qn_record_options *options, qn_record **record)
+{
+    qn_status st = QN_OK;
+    qn_record *r = NULL;
+    int error;
+
+    *record = NULL;
+    QN_NEW0(ctx, r, 1, "the run record");
+    record_start(r, ctx, options);
+    QN_TRY(make_run_dir(ctx, r, options));
+    sample(r);
+    error = write_record(r);
+    if (error) {
+        st = qn_fail_errno(ctx, QN_EIO, error,
+                           "cannot write the run record %s; give another --runs-dir", r->path);
+        goto done;
+    }
+    QN_TRY(qn_context_add_sink(ctx, record_sink, r));
+    *record = r;
+    r = NULL;
+done:
+    qn_record_free(r);
+    return st;
+}
+
+qn_status qn_record_close(qn_context *ctx, qn_record *record, qn_status status, int exit_code)
+{
+    int error;
+
+    pthread_mutex_lock(&ctx->lock); /* no event may come between */
+    sample(record);
+    qn_tree_real(&record->tree, "timings.total_s", record->total_s);
+    record->end_us = qn_now_us();
+    record->exit_code = exit_code;
+    snprintf(record->status, sizeof record->status, "%s",
+             status == QN_OK           ? "ok"
+             : status == QN_ECANCELLED ? "cancelled"
+                                       : "failed");
+    if (status != QN_OK)
+        snprintf(record->error, sizeof record->error, "%s", ctx->error);
+    error = write_record(record);
+    record->ctx = NULL;
+    pthread_mutex_unlock(&ctx->lock);
+    if (error)
+        return qn_fail_errno(ctx, QN_EIO, error, "cannot write the run record %s", record->path);
+    return QN_OK;
+}
+
+void qn_record_free(qn_record *record)
+{
+    if (!record)
+        return;
+    qn_tree_release(&record->tree);
+    qn_string_release(&record->parameters);
+    qn_json_release(&record->iterations);
+    qn_json_release(&record->warnings);
+    qn_free(record);
+}
+
+const char *qn_record_id(const qn_record *record)
+{
+    return record->id;
+}
+
+const char *qn_record_path(const qn_record *record)
+{
+    return record->path[0] ? record->path : NULL;
+}
+
+qn_status qn_record_json(qn_context *ctx, qn_record *record, qn_string *out)
+{
+    qn_json j = {0};
+
+    build_json(record, &j);
+    if (j.out.failed || qn_tree_failed(&record->tree)) {
+        qn_json_release(&j);
+        return qn_fail(ctx, QN_ENOMEM, "not enough memory for the run record");
+    }
+    qn_string_release(out);
+    *out = j.out; /* ownership has moved */
+    return QN_OK;
+}

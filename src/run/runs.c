@@ -1,0 +1,269 @@
+#include "run/runs.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "run/process.h"
+
+#define RECORD_LIMIT ((size_t)64 << 20)
+
+/* Member of an object of an object, NULL if there is none. */
+static json_t *member(json_t *record, const char *section, const char *name)
+{
+    return json_object_get(json_object_get(record, section), name);
+}
+
+static void copy_text(const json_t *value, char *out, size_t size)
+{
+    snprintf(out, size, "%s", json_is_string(value) ? json_string_value(value) : "");
+}
+
+static double real_of(const json_t *value)
+{
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+static int64_t int_of(const json_t *value)
+{
+    return json_is_integer(value) ? (int64_t)json_integer_value(value) : -1;
+}
+
+static bool is_dead(json_t *record)
+{
+    qn_process process = {0};
+    const json_t *status = json_object_get(record, "status");
+
+    if (!json_is_string(status) || strcmp(json_string_value(status), "running") != 0)
+        return false;
+    copy_text(member(record, "host", "name"), process.host, sizeof process.host);
+    copy_text(member(record, "host", "boot_id"), process.boot_id, sizeof process.boot_id);
+    process.pid = int_of(member(record, "host", "pid"));
+    process.start_ticks = int_of(member(record, "host", "start_ticks"));
+    return !qn_process_may_live(&process);
+}
+
+static void fill_info(json_t *record, qn_run_info *info)
+{
+    copy_text(json_object_get(record, "command"), info->command, sizeof info->command);
+    copy_text(json_object_get(record, "status"), info->status, sizeof info->status);
+    copy_text(json_object_get(record, "started"), info->started, sizeof info->started);
+    copy_text(json_object_get(record, "model_digest"), info->model_digest,
+              sizeof info->model_digest);
+    if (is_dead(record))
+        snprintf(info->status, sizeof info->status, "died");
+    info->total_s = real_of(member(record, "timings", "total_s"));
+    info->rmse = real_of(member(record, "metrics", "rmse"));
+    info->ndcg = real_of(member(record, "metrics", "ndcg_at_k"));
+    info->rows = int_of(member(record, "counts", "rows"));
+    info->users = int_of(member(record, "counts", "users"));
+    info->items = int_of(member(record, "counts", "items"));
+    info->peak_bytes = int_of(member(record, "resources", "peak_bytes"));
+    info->vm_hwm_bytes = int_of(member(record, "resources", "vm_hwm_bytes"));
+}
+
+/* Text and object of RUNS_DIR/name/record.json; *record is NULL if it cannot be read. */
+static qn_status read_record(qn_context *ctx, const char *path, char **text, json_t **record)
+{
+    size_t length = 0;
+    const qn_status st = qn_read_file(ctx, path, RECORD_LIMIT, text, &length);
+
+    *record = NULL;
+    if (st == QN_OK)
+        *record = json_loadb(*text, length, 0, NULL);
+    return st;
+}
+
+static void record_path(const char *runs_dir, const char *name, char *out, size_t size)
+{
+    snprintf(out, size, "%s/%s/record.json", runs_dir, name);
+}
+
+static int newer_first(const void *a, const void *b)
+{
+    const qn_run_info *x = a, *y = b;
+    const int order = strcmp(y->started, x->started);
+
+    return order ? order : strcmp(y->run_id, x->run_id);
+}
+
+static void read_info(qn_context *ctx, const char *runs_dir, const char *name, qn_run_info *info)
+{
+    char *text = NULL;
+    json_t *record = NULL;
+
+    memset(info, 0, sizeof *info);
+    info->total_s = info->rmse = info->ndcg = NAN;
+    info->rows = info->users = info->items = info->peak_bytes = info->vm_hwm_bytes = -1;
+    snprintf(info->run_id, sizeof info->run_id, "%s", name);
+    record_path(runs_dir, name, info->path, sizeof info->path);
+    if (read_record(ctx, info->path, &text, &record) == QN_OK && json_is_object(record))
+        fill_info(record, info);
+    else
+        snprintf(info->status, sizeof info->status, "unreadable");
+    json_decref(record);
+    qn_free(text);
+}
+
+qn_status qn_runs_list(qn_context *ctx, const char *runs_dir, qn_run_info **runs, int64_t *n)
+{
+    qn_status st = QN_OK;
+    qn_run_info *list = NULL;
+    char **names = NULL, path[sizeof list->path];
+    int64_t n_names = 0, found = 0;
+
+    *runs = NULL;
+    *n = 0;
+    if (qn_path_exists(runs_dir))
+        QN_TRY(qn_list_dir(ctx, runs_dir, &names, &n_names));
+    QN_NEW(ctx, list, n_names, "the list of runs");
+    for (int64_t i = 0; i < n_names; i++) {
+        record_path(runs_dir, names[i], path, sizeof path);
+        if (qn_path_exists(path))
+            read_info(ctx, runs_dir, names[i], &list[found++]);
+    }
+    qn_error_clear(ctx);
+    if (found > 0)
+        qsort(list, (size_t)found, sizeof *list, newer_first);
+    *runs = list;
+    *n = found;
+    list = NULL;
+done:
+    qn_names_free(names, n_names);
+    qn_free(list);
+    return st;
+}
+
+static qn_status no_such_run(qn_context *ctx, const char *runs_dir, const char *run_id,
+                             const qn_run_info *runs, int64_t n)
+{
+    qn_status st = QN_OK;
+    const char **names = NULL, *near;
+
+    if (n == 0)
+        return qn_fail(ctx, QN_ENOTFOUND, "there are no runs in %s", runs_dir);
+    QN_NEW(ctx, names, n, "the names of runs");
+    for (int64_t i = 0; i < n; i++)
+        names[i] = runs[i].run_id;
+    near = qn_nearest(run_id, names, n);
+    st = qn_fail(ctx, QN_ENOTFOUND, "no run \"%s\" in %s; %s is %s", run_id, runs_dir,
+                 near ? "the nearest" : "the latest", near ? near : names[0]);
+done:
+    qn_free(names);
+    return st;
+}
+
+qn_status qn_runs_show(qn_context *ctx, const char *runs_dir, const char *run_id, char **json)
+{
+    qn_status st = QN_OK;
+    qn_run_info *runs = NULL;
+    int64_t n = 0, found = -1, n_found = 0;
+    size_t length;
+
+    *json = NULL;
+    QN_TRY(qn_runs_list(ctx, runs_dir, &runs, &n));
+    for (int64_t i = n - 1; i >= 0; i--) {
+        if (!strcmp(run_id, "last") || !strcmp(run_id, runs[i].run_id)) {
+            found = !strcmp(run_id, "last") ? 0 : i;
+            n_found = 1;
+            break;
+        }
+        if (!strncmp(run_id, runs[i].run_id, strlen(run_id))) {
+            found = i;
+            n_found++;
+        }
+    }
+    if (n_found == 0)
+        st = no_such_run(ctx, runs_dir, run_id, runs, n);
+    else if (n_found > 1)
+        st = qn_fail(ctx, QN_EINVAL, "%lld runs in %s begin with \"%s\"; say more of the id",
+                     (long long)n_found, runs_dir, run_id);
+    else
+        st = qn_read_file(ctx, runs[found].path, RECORD_LIMIT, json, &length);
+done:
+    qn_free(runs);
+    return st;
+}
+
+static qn_status write_died(qn_context *ctx, const char *path)
+{
+    qn_status st = QN_OK;
+    char *text = NULL, *line = NULL;
+    json_t *record = NULL;
+    qn_out_file *out = NULL;
+
+    QN_TRY(read_record(ctx, path, &text, &record));
+    json_object_set_new(record, "status", json_string("died"));
+    line = json_dumps(record, JSON_COMPACT);
+    if (!line) {
+        st = qn_fail(ctx, QN_ENOMEM, "not enough memory for the record %s", path);
+        goto done;
+    }
+    QN_TRY(qn_out_open(ctx, path, true, &out));
+    QN_TRY(qn_out_write(out, line, strlen(line)));
+    QN_TRY(qn_out_write(out, "\n", 1));
+    QN_TRY(qn_out_commit(&out));
+done:
+    qn_out_abandon(&out);
+    free(line);
+    json_decref(record);
+    qn_free(text);
+    return st;
+}
+
+/* Whether the record itself already says that the run died. */
+static bool is_reported(qn_context *ctx, const char *path)
+{
+    char *text = NULL, status[16] = "";
+    json_t *record = NULL;
+
+    if (read_record(ctx, path, &text, &record) == QN_OK)
+        copy_text(json_object_get(record, "status"), status, sizeof status);
+    json_decref(record);
+    qn_free(text);
+    return strcmp(status, "running") != 0;
+}
+
+static void warn_of_death(qn_context *ctx, const qn_run_info *run)
+{
+    char size[32] = "an unknown size", rows[64] = "";
+
+    if (run->peak_bytes > 0)
+        qn_format_bytes((double)run->peak_bytes, size);
+    if (run->rows > 0) {
+        char count[32];
+
+        qn_format_count(run->rows, count);
+        snprintf(rows, sizeof rows, " with %s rows read", count);
+    }
+    qn_emit_warning(ctx,
+                    "run %s (%s, started %s) died without a word%s; it last held %s. If the system "
+                    "killed it for memory, give --memory; its record is %s",
+                    run->run_id, run->command, run->started, rows, size, run->path);
+}
+
+qn_status qn_runs_sweep(qn_context *ctx, const char *runs_dir, int64_t *n_died)
+{
+    qn_status st = QN_OK;
+    qn_run_info *runs = NULL;
+    int64_t n = 0, died = 0;
+
+    QN_TRY(qn_runs_list(ctx, runs_dir, &runs, &n));
+    for (int64_t i = 0; i < n; i++) {
+        if (strcmp(runs[i].status, "died") != 0 || is_reported(ctx, runs[i].path))
+            continue;
+        died++;
+        warn_of_death(ctx, &runs[i]);
+        QN_TRY(write_died(ctx, runs[i].path));
+    }
+done:
+    if (n_died)
+        *n_died = died;
+    qn_free(runs);
+    return st;
+}
