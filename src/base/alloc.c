@@ -16,7 +16,12 @@
 
 /* Blocks of this size and more are mapped apart. AddressSanitizer sees only the heap, so there all
  * blocks come from it. */
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__has_feature) /* clang */
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) /* gcc */
 #define MAP_FROM SIZE_MAX
 #else
 #define MAP_FROM ((size_t)1 << 20)

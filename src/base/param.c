@@ -95,15 +95,6 @@ static bool has_limits(const qn_param *param)
     return param->min != 0.0 || param->max != 0.0;
 }
 
-static qn_status fail_range(qn_context *ctx, const qn_param *param, const char *text)
-{
-    char name[MAX_NAME], range[96];
-
-    qn_param_cli_name(param->name, name, sizeof name);
-    qn_param_range(param, range, sizeof range);
-    return qn_fail(ctx, QN_EINVAL, "%s %s is out of range: %s", name, text, range);
-}
-
 static qn_status fail_kind(qn_context *ctx, const qn_param *param, const char *text,
                            const char *wanted)
 {
@@ -111,6 +102,20 @@ static qn_status fail_kind(qn_context *ctx, const qn_param *param, const char *t
 
     qn_param_cli_name(param->name, name, sizeof name);
     return qn_fail(ctx, QN_EINVAL, "%s \"%s\" is not %s", name, text, wanted);
+}
+
+static qn_status fail_range(qn_context *ctx, const qn_param *param, const char *text)
+{
+    char name[MAX_NAME], range[96];
+
+    qn_param_range(param, range, sizeof range);
+    if (!range[0]) /* only the type draws a limit */
+        return fail_kind(ctx, param, text,
+                         param->type == QN_PARAM_INT32   ? "a number of 32 bits"
+                         : param->type == QN_PARAM_INT64 ? "a number of 64 bits"
+                                                         : "a number");
+    qn_param_cli_name(param->name, name, sizeof name);
+    return qn_fail(ctx, QN_EINVAL, "%s %s is out of range: %s", name, text, range);
 }
 
 static bool int64_fits(const qn_param *param, int64_t value)
@@ -152,13 +157,8 @@ static qn_status set_integer(qn_context *ctx, const qn_param *param, void *field
     if (!qn_parse_int64(text, length, &value)) {
         if (!qn_parse_double(text, length, &real) || isnan(real) || real != floor(real))
             return fail_kind(ctx, param, text, "a whole number");
-        if (fabs(real) > 0x1p53) {
-            char range[96];
-
-            qn_param_range(param, range, sizeof range);
-            return range[0] ? fail_range(ctx, param, text)
-                            : fail_kind(ctx, param, text, "a number of 64 bits");
-        }
+        if (fabs(real) > 0x1p53)
+            return fail_range(ctx, param, text);
         value = (int64_t)real;
     }
     if (!int64_fits(param, value))

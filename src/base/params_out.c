@@ -62,7 +62,7 @@ const char *qn_param_choice(const qn_param *param, int32_t index, size_t *length
 
     for (; p && index > 0; index--) {
         p = strchr(p, '|');
-        p += p != NULL;
+        p = p ? p + 1 : NULL;
     }
     if (p)
         *length = strcspn(p, "|");
@@ -111,17 +111,15 @@ static void format_limit(const qn_param *param, double value, char out[32])
 
 void qn_param_range(const qn_param *param, char *out, size_t size)
 {
-    /* An int32 is bounded by its type even where the row says nothing. */
-    const bool is_int32 = param->type == QN_PARAM_INT32;
-    const bool is_open = param->min == 0.0 && param->max == 0.0;
+    /* No size is negative: that is worth saying only beside an upper limit. */
+    const bool is_low = has_min(param) || (param->type == QN_PARAM_BYTES && has_max(param));
     char low[32], high[32];
 
-    format_limit(param, is_int32 && is_open ? (double)INT32_MIN : param->min, low);
-    format_limit(param, is_int32 && is_open ? (double)INT32_MAX : param->max, high);
-    if (is_int32 || (has_min(param) && has_max(param)) ||
-        (!is_open && param->type == QN_PARAM_BYTES && has_max(param)))
+    format_limit(param, param->min, low);
+    format_limit(param, param->max, high);
+    if (is_low && has_max(param))
         snprintf(out, size, "%s to %s", low, high);
-    else if (has_min(param))
+    else if (is_low)
         snprintf(out, size, "at least %s", low);
     else if (has_max(param))
         snprintf(out, size, "at most %s", high);
@@ -279,8 +277,6 @@ static void help_text(const qn_param *param, qn_string *out)
 
     qn_param_range(param, range, sizeof range);
     qn_param_default(param, fallback, sizeof fallback);
-    if (!has_min(param) && !has_max(param))
-        range[0] = '\0';
     if (param->type == QN_PARAM_BOOL && param->number == 0.0)
         fallback[0] = '\0';
     qn_string_add(out, param->help ? param->help : "");
