@@ -9,7 +9,8 @@ typedef struct qn_source_ops {
     int64_t (*n_splits)(const qn_source *source);
     const char *(*split_path)(const qn_source *source, int64_t split);
     qn_status (*open_split)(qn_context *ctx, qn_source *source, int64_t split,
-                            const qn_column_request *request, int32_t n_columns, qn_reader **reader);
+                            const qn_column_request *request, int32_t n_columns,
+                            qn_reader **reader);
     int64_t (*line_number)(qn_context *ctx, const qn_source *source, int64_t split, int64_t offset);
 } qn_source_ops;
 

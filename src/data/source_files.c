@@ -1,0 +1,205 @@
+#include "data/source_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/context.h"
+#include "base/file.h"
+#include "base/text.h"
+
+#define MAX_DEPTH 32
+
+/* First bytes of the packed formats that libarchive opens for us. */
+typedef struct magic {
+    const char *bytes;
+    size_t n;
+} magic;
+
+static const magic packed_magic[] = {
+    {"\x1f\x8b", 2},         /* gzip */
+    {"\x28\xb5\x2f\xfd", 4}, /* zstd */
+    {"BZh", 3},              /* bzip2 */
+    {"\xfd"
+     "7zXZ",
+     5},               /* xz */
+    {"PK\x03\x04", 4}, /* zip */
+};
+
+static bool looks_packed(const char *bytes, size_t n)
+{
+    for (size_t i = 0; i < sizeof packed_magic / sizeof *packed_magic; i++) {
+        if (n >= packed_magic[i].n && memcmp(bytes, packed_magic[i].bytes, packed_magic[i].n) == 0)
+            return true;
+    }
+    return false;
+}
+
+static qn_status file_not_found(qn_context *ctx, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    char folder[4096] = ".";
+    char **names = NULL;
+    int64_t n = 0;
+    qn_status st;
+
+    if (slash) {
+        const size_t length = slash == path ? 1 : (size_t)(slash - path);
+
+        if (length >= sizeof folder)
+            return qn_fail(ctx, QN_ENOTFOUND, "%.200s...: no such file or folder", path);
+        memcpy(folder, path, length);
+        folder[length] = '\0';
+    }
+    if (!qn_path_is_dir(folder))
+        return qn_fail(ctx, QN_ENOTFOUND, "%s: no such file; there is no folder %s either", path,
+                       folder);
+    const char *near = NULL;
+    if (*name && qn_list_dir(ctx, folder, &names, &n) == QN_OK)
+        near = qn_nearest(name, (const char *const *)names, n);
+    if (near)
+        st = qn_fail(ctx, QN_ENOTFOUND, "%s: no such file or folder; did you mean %s%s%s?", path,
+                     slash ? folder : "", slash && strcmp(folder, "/") != 0 ? "/" : "", near);
+    else
+        st = qn_fail(ctx, QN_ENOTFOUND, "%s: no such file or folder", path);
+    qn_names_free(names, n);
+    return st;
+}
+
+/* Reads the first bytes of a regular file, which also proves that it can be read. */
+static qn_status file_probe(qn_context *ctx, qn_source_file *file)
+{
+    char head[8];
+    const int fd = open(file->path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return qn_fail_errno(ctx, QN_EIO, errno, "%s: cannot be read", file->path);
+    const ssize_t n = pread(fd, head, sizeof head, 0);
+    const int error = errno;
+    close(fd);
+    if (n < 0)
+        return qn_fail_errno(ctx, QN_EIO, error, "%s: cannot be read", file->path);
+    file->is_stream = looks_packed(head, (size_t)n);
+    return QN_OK;
+}
+
+static qn_status list_add(qn_context *ctx, qn_file_list *list, const char *path,
+                          const struct stat *stat)
+{
+    qn_status st = QN_OK;
+
+    if (list->n == list->capacity) {
+        const int64_t capacity = list->capacity ? 2 * list->capacity : 8;
+
+        QN_GROW(ctx, list->file, capacity, "list of input files");
+        list->capacity = capacity;
+    }
+    qn_source_file *file = &list->file[list->n];
+    *file = (qn_source_file){0};
+    QN_TRY(qn_strdup(ctx, path, &file->path));
+    list->n++;
+    if (stat && S_ISREG(stat->st_mode)) {
+        file->size = stat->st_size;
+        file->changed = stat->st_mtim;
+        list->bytes += file->size;
+        QN_TRY(file_probe(ctx, file));
+    } else {
+        file->is_stream = true;
+        file->is_once = true;
+    }
+done:
+    return st;
+}
+
+static bool is_hidden(const char *name)
+{
+    return name[0] == '.' || name[0] == '_';
+}
+
+static qn_status list_add_folder(qn_context *ctx, qn_file_list *list, const char *folder, int depth)
+{
+    qn_status st = QN_OK;
+    char **names = NULL;
+    char *path = NULL;
+    int64_t n = 0;
+
+    if (depth > MAX_DEPTH)
+        return qn_fail(ctx, QN_EINVAL, "%s: folders nest deeper than %d; does a link lead back?",
+                       folder, MAX_DEPTH);
+    QN_TRY(qn_list_dir(ctx, folder, &names, &n));
+    for (int64_t i = 0; i < n; i++) {
+        struct stat stat_;
+
+        if (is_hidden(names[i]))
+            continue;
+        path = qn_path_join(folder, names[i]);
+        if (!path) {
+            st = qn_fail(ctx, QN_ENOMEM, "%s: no memory for the names in it", folder);
+            goto done;
+        }
+        if (stat(path, &stat_) != 0) {
+            st = qn_fail_errno(ctx, QN_EIO, errno, "%s: cannot be read", path);
+            goto done;
+        }
+        if (S_ISDIR(stat_.st_mode))
+            QN_TRY(list_add_folder(ctx, list, path, depth + 1));
+        else if (S_ISREG(stat_.st_mode))
+            QN_TRY(list_add(ctx, list, path, &stat_));
+        free(path);
+        path = NULL;
+    }
+done:
+    free(path);
+    qn_names_free(names, n);
+    return st;
+}
+
+static qn_status list_add_path(qn_context *ctx, qn_file_list *list, const char *path)
+{
+    struct stat stat_;
+
+    if (strcmp(path, "-") == 0)
+        return list_add(ctx, list, path, NULL);
+    if (stat(path, &stat_) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR)
+            return file_not_found(ctx, path);
+        return qn_fail_errno(ctx, QN_EIO, errno, "%s: cannot be read", path);
+    }
+    if (!S_ISDIR(stat_.st_mode))
+        return list_add(ctx, list, path, &stat_);
+    const int64_t before = list->n;
+    const qn_status st = list_add_folder(ctx, list, path, 0);
+    if (st == QN_OK && list->n == before)
+        return qn_fail(ctx, QN_ENOTFOUND,
+                       "%s: the folder holds no data files (names that begin with '_' or '.' do "
+                       "not count)",
+                       path);
+    return st;
+}
+
+qn_status qn_file_list_fill(qn_context *ctx, const char *const *path, int64_t n_paths,
+                            qn_file_list *list)
+{
+    qn_status st = QN_OK;
+
+    if (n_paths < 1)
+        return qn_fail(ctx, QN_EINVAL, "no input is given");
+    for (int64_t i = 0; i < n_paths; i++)
+        QN_TRY(list_add_path(ctx, list, path[i]));
+done:
+    if (st != QN_OK)
+        qn_file_list_release(list);
+    return st;
+}
+
+void qn_file_list_release(qn_file_list *list)
+{
+    for (int64_t i = 0; i < list->n; i++)
+        qn_free(list->file[i].path);
+    qn_free(list->file);
+    *list = (qn_file_list){0};
+}

@@ -1,0 +1,30 @@
+/* Which files a source is made of, and how their bytes are packed. */
+#ifndef QN_DATA_SOURCE_FILES_H
+#define QN_DATA_SOURCE_FILES_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "quern/source.h"
+
+typedef struct qn_source_file {
+    char *path;
+    int64_t size; /* bytes on disk when it was found; 0 for pipes */
+    struct timespec changed;
+    bool is_stream; /* compressed, a pipe or standard input: read in order, one split */
+    bool is_once;   /* a pipe or standard input: cannot be opened again */
+} qn_source_file;
+
+typedef struct qn_file_list {
+    qn_source_file *file;
+    int64_t n, capacity;
+    int64_t bytes; /* on disk */
+} qn_file_list;
+
+/* Every regular file of `path` (files, folders, "-"): folders recursively in byte order of names,
+ * without names that begin with '_' or '.'. QN_ENOTFOUND names the nearest name in the folder. */
+qn_status qn_file_list_fill(qn_context *ctx, const char *const *path, int64_t n_paths,
+                            qn_file_list *list);
+void qn_file_list_release(qn_file_list *list);
+
+#endif

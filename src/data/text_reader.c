@@ -1,0 +1,348 @@
+/* The loop that all readers of text share. */
+#include "base/alloc.h"
+#include "base/context.h"
+#include "base/text.h"
+#include "data/text_source.h"
+
+static bool is_long(qn_type type)
+{
+    return type == QN_TEXT || type == QN_FLOAT_LIST || type == QN_DOUBLE_LIST;
+}
+
+static void batch_begin(qn_text_reader *r)
+{
+    r->first_row += r->n_rows;
+    r->n_rows = 0;
+    for (int32_t i = 0; i < r->n_columns; i++) {
+        qn_text_column *c = &r->column[i];
+
+        c->used = 0;
+        if (c->has_missing)
+            memset(c->validity, 0xff, QN_TEXT_ROWS / 8);
+        c->has_missing = false;
+        if (c->offsets)
+            c->offsets[0] = 0;
+    }
+}
+
+static void batch_end(qn_text_reader *r)
+{
+    for (int32_t i = 0; i < r->n_columns; i++) {
+        const qn_text_column *c = &r->column[i];
+
+        r->view[i] =
+            (qn_column){c->type, c->values, c->offsets, c->has_missing ? c->validity : NULL};
+    }
+    r->batch = (qn_batch){r->n_rows, r->n_columns, r->view, r->first_row};
+}
+
+static bool batch_is_full(const qn_text_reader *r)
+{
+    if (r->n_rows == QN_TEXT_ROWS)
+        return true;
+    for (int32_t i = 0; i < r->n_columns; i++) {
+        const qn_text_column *c = &r->column[i];
+
+        if (c->used * qn_text_value_size(c->type) >= QN_TEXT_BATCH_BYTES)
+            return true;
+    }
+    return false;
+}
+
+qn_status qn_text_reserve(qn_context *ctx, qn_text_reader *r, size_t bytes, size_t values)
+{
+    qn_status st = QN_OK;
+
+    for (int32_t i = 0; i < r->n_columns; i++) {
+        qn_text_column *c = &r->column[i];
+        const size_t more = c->type == QN_TEXT ? bytes : values;
+        const size_t value_size = qn_text_value_size(c->type);
+        size_t capacity = c->capacity ? c->capacity : 4096;
+
+        if (!is_long(c->type) || c->used + more <= c->capacity)
+            continue;
+        while (capacity < c->used + more)
+            capacity *= 2;
+        QN_TRY(qn_realloc_array(ctx, &c->values, (int64_t)capacity, value_size,
+                                "texts of a batch of rows"));
+        c->capacity = capacity;
+    }
+done:
+    return st;
+}
+
+void qn_text_row_end(qn_text_reader *r)
+{
+    r->n_rows++;
+}
+
+void qn_text_row_reject(qn_text_reader *r, qn_reject_kind kind, int32_t column, int64_t offset,
+                        const char *text, size_t length)
+{
+    for (int32_t i = 0; i < r->n_columns; i++) {
+        qn_text_column *c = &r->column[i];
+
+        if (c->validity)
+            c->validity[r->n_rows >> 6] |= (uint64_t)1 << (r->n_rows & 63);
+        if (c->offsets)
+            c->used = c->offsets[r->n_rows];
+    }
+    qn_reject_add(&r->base.rejects, kind, column, offset, text, length);
+}
+
+/* Two files of one source must be cut alike: columns are known by their place. */
+static qn_status check_header(qn_context *ctx, qn_text_reader *r, const char *record, size_t length)
+{
+    const qn_text_source *s = r->source;
+    const char *path = s->files.file[r->split->file].path;
+    const int32_t n = qn_cut_fields(&s->dialect, record, length, r->cell, r->n_cells);
+
+    if (n != s->base.schema.n_fields)
+        return qn_fail(ctx, QN_EDATA, "%s: its header has %d columns, that of %s has %d", path, n,
+                       s->files.file[0].path, s->base.schema.n_fields);
+    for (int32_t i = 0; i < n; i++) {
+        const qn_text_field cell = qn_field_trim(r->cell[i]);
+        const char *name = s->name[i];
+
+        if (cell.length == 0 || cell.has_escapes)
+            continue;
+        if (strlen(name) != cell.length || memcmp(name, cell.text, cell.length) != 0)
+            return qn_fail(
+                ctx, QN_EDATA,
+                "%s: column %d is called \"%.*s\" in its header but \"%s\" in %s; all files "
+                "of one input must have the same columns",
+                path, i, (int)(cell.length < 80 ? cell.length : 80), cell.text, name,
+                s->files.file[0].path);
+    }
+    return QN_OK;
+}
+
+static bool is_blank(const qn_text_reader *r, const char *record, size_t length)
+{
+    if (r->source->format->keeps_blank_lines || r->source->dialect.delimiter[0] == ' ')
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        if (record[i] != ' ')
+            return false;
+    }
+    return true;
+}
+
+static qn_status take_record(qn_context *ctx, qn_text_reader *r, const qn_cut *cut)
+{
+    const char *record = r->stream->data + r->at;
+    const int64_t offset = r->stream->offset + (int64_t)r->at;
+
+    r->at += cut->next;
+    if (is_blank(r, record, cut->length))
+        return QN_OK;
+    if (r->needs_header) {
+        r->needs_header = false;
+        return check_header(ctx, r, record, cut->length);
+    }
+    if (cut->kind == QN_CUT_BROKEN) {
+        qn_text_row_reject(r, QN_REJECT_MALFORMED, -1, offset, record, cut->length);
+        return QN_OK;
+    }
+    return r->source->format->take(ctx, r, record, cut->length, offset);
+}
+
+/* Passes over the rest of a line that is too long. */
+static qn_status skip_line(qn_context *ctx, qn_text_reader *r)
+{
+    qn_stream *s = r->stream;
+    const size_t rest = s->n - r->at;
+    const char *newline = rest ? memchr(s->data + r->at, '\n', rest) : NULL;
+    qn_status st = QN_OK;
+
+    if (newline) {
+        r->at = (size_t)(newline + 1 - s->data);
+        r->is_skipping = false;
+    } else if (s->at_end) {
+        r->at = s->n;
+        r->is_skipping = false;
+    } else {
+        QN_TRY(qn_stream_fill(ctx, s, s->n, 1));
+        r->at = 0;
+    }
+done:
+    return st;
+}
+
+/* One record, or more bytes. */
+static qn_status advance(qn_context *ctx, qn_text_reader *r)
+{
+    qn_stream *s = r->stream;
+    const size_t rest = s->n - r->at;
+    qn_status st = QN_OK;
+
+    if (r->is_skipping)
+        return skip_line(ctx, r);
+    if (rest == 0 && s->at_end) {
+        r->is_done = true;
+        return QN_OK;
+    }
+    const qn_cut cut = qn_cut_record(&r->source->dialect, s->data + r->at, rest, s->at_end);
+    if (cut.kind == QN_CUT_MORE) {
+        QN_TRY(qn_stream_fill(ctx, s, r->at, 2 * rest + 1));
+        r->at = 0;
+    } else if (cut.kind == QN_CUT_LONG) {
+        qn_text_row_reject(r, QN_REJECT_TOO_LONG, -1, s->offset + (int64_t)r->at, s->data + r->at,
+                           rest);
+        r->is_skipping = true;
+    } else {
+        QN_TRY(take_record(ctx, r, &cut));
+    }
+done:
+    return st;
+}
+
+static void skip_byte_order_mark(qn_text_reader *r)
+{
+    if (r->stream->offset == 0 && r->stream->n >= 3 &&
+        memcmp(r->stream->data, "\xef\xbb\xbf", 3) == 0)
+        r->at = 3;
+}
+
+static qn_status reader_start(qn_context *ctx, qn_text_reader *r)
+{
+    qn_text_source *s = r->source;
+    qn_status st = QN_OK;
+
+    if (!r->stream->data && !r->stream->at_end)
+        QN_TRY(qn_stream_fill(ctx, r->stream, 0, 1));
+    skip_byte_order_mark(r);
+    r->needs_header = s->base.schema.has_names && r->split->begin == 0;
+    if (s->format->start)
+        QN_TRY(s->format->start(ctx, r));
+done:
+    return st;
+}
+
+static qn_status text_next(qn_context *ctx, qn_reader *reader, const qn_batch **batch)
+{
+    qn_text_reader *r = (qn_text_reader *)reader;
+    const qn_text_format *format = r->source->format;
+    qn_status st = QN_OK;
+
+    *batch = NULL;
+    QN_TRY(qn_check_cancel(ctx));
+    batch_begin(r);
+    while (!r->is_done && !batch_is_full(r)) {
+        if (format->take_fast && !r->needs_header && !r->is_skipping) {
+            r->at += format->take_fast(r, r->stream->data + r->at, r->stream->n - r->at);
+            if (r->n_rows == QN_TEXT_ROWS)
+                break;
+        }
+        QN_TRY(advance(ctx, r));
+    }
+    batch_end(r);
+    if (r->n_rows > 0)
+        *batch = &r->batch;
+done:
+    if (st != QN_OK)
+        r->is_done = true;
+    return st;
+}
+
+static void text_close(qn_reader *reader)
+{
+    qn_text_reader *r = (qn_text_reader *)reader;
+
+    for (int32_t i = 0; r->column && i < r->n_columns; i++) {
+        qn_free(r->column[i].values);
+        qn_free(r->column[i].offsets);
+        qn_free(r->column[i].validity);
+    }
+    qn_free(r->column);
+    qn_free(r->view);
+    qn_free(r->cell);
+    qn_free(r->plan);
+    qn_stream_close(r->stream);
+    qn_free(r);
+}
+
+static const qn_reader_ops text_reader_ops = {text_next, text_close};
+
+static qn_status column_init(qn_context *ctx, const qn_text_source *s,
+                             const qn_column_request *request, qn_text_column *c)
+{
+    const bool is_list = request->type == QN_FLOAT_LIST || request->type == QN_DOUBLE_LIST;
+    qn_status st = QN_OK;
+
+    if (request->field < 0 || request->field >= s->base.schema.n_fields)
+        return qn_fail(ctx, QN_EINVAL, "%s: there is no column %d", s->files.file[0].path,
+                       request->field);
+    const qn_field *field = &s->field[request->field];
+    const bool has_list = field->type == QN_FLOAT_LIST || field->type == QN_DOUBLE_LIST;
+    if (is_list != has_list)
+        return qn_fail(ctx, QN_EINVAL, "%s: column \"%s\" cannot be read as %s",
+                       s->files.file[0].path, field->name, qn_type_name(request->type));
+    c->field = request->field;
+    c->type = request->type;
+    c->nullable = request->nullable;
+    if (is_long(c->type)) {
+        QN_NEW(ctx, c->offsets, QN_TEXT_ROWS + 1, "offsets of texts");
+    } else {
+        QN_TRY(qn_alloc_array(ctx, &c->values, QN_TEXT_ROWS, qn_text_value_size(c->type),
+                              "values of a batch of rows"));
+    }
+    if (c->nullable) {
+        QN_NEW(ctx, c->validity, QN_TEXT_ROWS / 64, "marks of missing values");
+        memset(c->validity, 0xff, QN_TEXT_ROWS / 8);
+    }
+done:
+    return st;
+}
+
+static qn_status reader_open_stream(qn_context *ctx, qn_text_reader *r)
+{
+    qn_text_source *s = r->source;
+    const qn_source_file *file = &s->files.file[r->split->file];
+
+    if (s->waiting && r->split->file == 0) {
+        r->stream = s->waiting;
+        s->waiting = NULL;
+        return QN_OK;
+    }
+    if (file->is_once && file == &s->files.file[0])
+        return qn_fail(ctx, QN_EINVAL, "%s: %s can be read only once; save it as a file first",
+                       file->path, strcmp(file->path, "-") == 0 ? "standard input" : "a pipe");
+    if (file->is_stream)
+        return qn_stream_open_packed(ctx, file, &r->stream);
+    return qn_stream_open_range(ctx, file, r->split->begin, r->split->end, &r->stream);
+}
+
+qn_status qn_text_reader_open(qn_context *ctx, qn_source *source, int64_t split,
+                              const qn_column_request *request, int32_t n_columns,
+                              qn_reader **reader)
+{
+    qn_text_source *s = (qn_text_source *)source;
+    qn_text_reader *r = NULL;
+    qn_status st = QN_OK;
+
+    *reader = NULL;
+    if (split < 0 || split >= s->n_splits)
+        return qn_fail(ctx, QN_EINVAL, "%s: there is no split %lld", s->files.file[0].path,
+                       (long long)split);
+    QN_NEW0(ctx, r, 1, "reader of text");
+    r->base.ops = &text_reader_ops;
+    r->source = s;
+    r->split = &s->split[split];
+    r->n_columns = n_columns;
+    r->n_cells = s->base.schema.n_fields;
+    QN_NEW0(ctx, r->column, n_columns, "columns of a reader");
+    QN_NEW0(ctx, r->view, n_columns, "columns of a reader");
+    QN_NEW0(ctx, r->cell, r->n_cells, "fields of a row");
+    for (int32_t i = 0; i < n_columns; i++)
+        QN_TRY(column_init(ctx, s, &request[i], &r->column[i]));
+    QN_TRY(qn_text_reserve(ctx, r, 1, 1));
+    QN_TRY(reader_open_stream(ctx, r));
+    QN_TRY(reader_start(ctx, r));
+    *reader = &r->base;
+    r = NULL;
+done:
+    if (r)
+        text_close(&r->base);
+    return st;
+}

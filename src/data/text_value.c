@@ -1,0 +1,282 @@
+/* From the text of a cell to a value in a column. */
+#include <locale.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/context.h"
+#include "base/text.h"
+#include "data/text_source.h"
+
+static const double power_of_ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
+                                      1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
+
+bool qn_text_plain_number(const char *text, size_t length, int64_t *mantissa, int32_t *scale)
+{
+    const char *end = text + length;
+    const bool is_negative = length > 0 && *text == '-';
+    int64_t value = 0;
+    int32_t digits = 0, decimals = 0;
+    bool has_point = false;
+
+    if (length > 0 && (*text == '-' || *text == '+'))
+        text++;
+    if (end - text > 19)
+        return false;
+    for (; text < end; text++) {
+        const unsigned digit = (unsigned char)*text - (unsigned)'0';
+
+        if (digit <= 9) {
+            value = value * 10 + (int64_t)digit;
+            digits++;
+            decimals += has_point;
+        } else if (*text == '.' && !has_point) {
+            has_point = true;
+        } else {
+            return false;
+        }
+    }
+    *mantissa = is_negative ? -value : value;
+    *scale = decimals;
+    return digits > 0 && digits <= 18;
+}
+
+/* A double half way between two floats may come from a decimal on either side of it: the C library
+ * then rounds the decimal itself. */
+static bool float_of_tie(const char *text, size_t length, float *value)
+{
+    char copy[512];
+    locale_t c_locale, before;
+
+    if (length >= sizeof copy)
+        return false;
+    c_locale = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
+    if (!c_locale)
+        return false;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    before = uselocale(c_locale);
+    *value = strtof(copy, NULL);
+    uselocale(before);
+    freelocale(c_locale);
+    return true;
+}
+
+bool qn_text_parse_float(const char *text, size_t length, float *value)
+{
+    double wide;
+    uint64_t bits;
+
+    if (!qn_parse_double(text, length, &wide))
+        return false;
+    memcpy(&bits, &wide, sizeof bits);
+    if ((bits & 0x1fffffff) == 0x10000000 && float_of_tie(text, length, value))
+        return true;
+    *value = (float)wide;
+    return true;
+}
+
+/* Whether a text that did not parse is a number all the same, only too large. */
+static bool is_numeric(const char *text, size_t length, bool is_integer)
+{
+    size_t i = 0, digits = 0;
+
+    if (i < length && (text[i] == '-' || text[i] == '+'))
+        i++;
+    for (; i < length && text[i] >= '0' && text[i] <= '9'; i++)
+        digits++;
+    if (digits == 0)
+        return false;
+    if (i < length && text[i] == '.') {
+        i++;
+        while (i < length && (is_integer ? text[i] == '0' : text[i] >= '0' && text[i] <= '9'))
+            i++;
+    }
+    if (!is_integer && i + 1 < length && (text[i] | 32) == 'e') {
+        i += text[i + 1] == '-' || text[i + 1] == '+' ? 2 : 1;
+        while (i < length && text[i] >= '0' && text[i] <= '9')
+            i++;
+    }
+    return i == length;
+}
+
+static qn_reject_kind value_int64(const qn_text_field *cell, int64_t *value)
+{
+    int32_t scale;
+
+    if (qn_text_plain_number(cell->text, cell->length, value, &scale) && scale == 0 &&
+        cell->text[cell->length - 1] != '.')
+        return QN_REJECT_KINDS;
+    if (qn_parse_int64(cell->text, cell->length, value))
+        return QN_REJECT_KINDS;
+    return is_numeric(cell->text, cell->length, true) ? QN_REJECT_RANGE : QN_REJECT_TYPE;
+}
+
+static qn_reject_kind value_int32(const qn_text_field *cell, int32_t *value)
+{
+    int64_t wide = 0;
+    const qn_reject_kind kind = value_int64(cell, &wide);
+
+    if (kind != QN_REJECT_KINDS)
+        return kind;
+    if (wide < INT32_MIN || wide > INT32_MAX)
+        return QN_REJECT_RANGE;
+    *value = (int32_t)wide;
+    return QN_REJECT_KINDS;
+}
+
+/* An exact mantissa over an exact power of ten is rounded once, by the division. */
+static qn_reject_kind value_double(const qn_text_field *cell, double *value)
+{
+    int64_t mantissa;
+    int32_t scale;
+
+    if (qn_text_plain_number(cell->text, cell->length, &mantissa, &scale) && mantissa != 0 &&
+        llabs(mantissa) < (int64_t)1 << 53) {
+        *value = (double)mantissa / power_of_ten[scale];
+        return QN_REJECT_KINDS;
+    }
+    if (qn_parse_double(cell->text, cell->length, value))
+        return QN_REJECT_KINDS;
+    return is_numeric(cell->text, cell->length, false) ? QN_REJECT_RANGE : QN_REJECT_TYPE;
+}
+
+static qn_reject_kind value_float(const qn_text_field *cell, float *value)
+{
+    int64_t mantissa;
+    int32_t scale;
+
+    if (qn_text_plain_number(cell->text, cell->length, &mantissa, &scale) && mantissa != 0 &&
+        llabs(mantissa) < (int64_t)1 << 24 && scale <= 10) {
+        *value = (float)mantissa / (float)power_of_ten[scale];
+        return QN_REJECT_KINDS;
+    }
+    if (!qn_text_parse_float(cell->text, cell->length, value))
+        return is_numeric(cell->text, cell->length, false) ? QN_REJECT_RANGE : QN_REJECT_TYPE;
+    if (__builtin_isinf(*value) && is_numeric(cell->text, cell->length, false))
+        return QN_REJECT_RANGE;
+    return QN_REJECT_KINDS;
+}
+
+static qn_reject_kind value_time(const qn_text_field *cell, int64_t *value)
+{
+    return qn_parse_time(cell->text, cell->length, value) ? QN_REJECT_KINDS : QN_REJECT_TYPE;
+}
+
+/* Length of the well-formed UTF-8 character at text, 0 if there is none. */
+static size_t utf8_length(const unsigned char *text, size_t n)
+{
+    const unsigned char lead = text[0];
+    const size_t length = lead < 0x80   ? 1
+                          : lead < 0xc2 ? 0
+                          : lead < 0xe0 ? 2
+                          : lead < 0xf0 ? 3
+                          : lead < 0xf5 ? 4
+                                        : 0;
+
+    if (length == 0 || length > n)
+        return 0;
+    for (size_t i = 1; i < length; i++) {
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    if ((lead == 0xe0 && text[1] < 0xa0) || (lead == 0xed && text[1] > 0x9f) ||
+        (lead == 0xf0 && text[1] < 0x90) || (lead == 0xf4 && text[1] > 0x8f))
+        return 0;
+    return length;
+}
+
+static bool has_high_byte(const char *text, size_t n)
+{
+    unsigned char all = 0;
+
+    for (size_t i = 0; i < n; i++)
+        all |= (unsigned char)text[i];
+    return all >= 0x80;
+}
+
+/* Copies; doubled quotes become one if `has_escapes`, bytes that are no UTF-8 their Latin-1
+ * character. */
+static size_t copy_text(const qn_text_field *cell, char *out)
+{
+    const unsigned char *in = (const unsigned char *)cell->text;
+    const size_t n = cell->length;
+    size_t used = 0;
+
+    if (!cell->has_escapes && !has_high_byte(cell->text, n)) {
+        memcpy(out, cell->text, n);
+        return n;
+    }
+    for (size_t i = 0; i < n;) {
+        const size_t length = utf8_length(in + i, n - i);
+
+        if (length == 0) {
+            out[used++] = (char)(0xc0 | in[i] >> 6);
+            out[used++] = (char)(0x80 | (in[i] & 0x3f));
+            i++;
+            continue;
+        }
+        memcpy(out + used, in + i, length);
+        used += length;
+        i += length;
+        if (cell->has_escapes && in[i - 1] == '"' && i < n && in[i] == '"')
+            i++;
+    }
+    return used;
+}
+
+static void value_missing(qn_text_column *c, int64_t row)
+{
+    c->validity[row >> 6] &= ~((uint64_t)1 << (row & 63));
+    c->has_missing = true;
+    switch (c->type) {
+    case QN_INT32:
+    case QN_FLOAT:
+        memset((char *)c->values + 4 * row, 0, 4);
+        break;
+    case QN_TEXT:
+    case QN_FLOAT_LIST:
+    case QN_DOUBLE_LIST:
+        c->offsets[row + 1] = (uint32_t)c->used;
+        break;
+    default:
+        memset((char *)c->values + 8 * row, 0, 8);
+    }
+}
+
+static qn_reject_kind value_text(qn_text_column *c, int64_t row, const qn_text_field *cell)
+{
+    c->used += copy_text(cell, (char *)c->values + c->used);
+    c->offsets[row + 1] = (uint32_t)c->used;
+    return QN_REJECT_KINDS;
+}
+
+qn_reject_kind qn_text_store(qn_text_reader *reader, int32_t column, const qn_text_field *cell)
+{
+    qn_text_column *c = &reader->column[column];
+    const int64_t row = reader->n_rows;
+    const qn_text_field trimmed = qn_field_trim(*cell);
+    const bool is_empty_number = c->type != QN_TEXT && trimmed.length == 0;
+
+    if (is_empty_number || qn_field_is_missing(&trimmed)) {
+        if (!c->nullable)
+            return QN_REJECT_NULL;
+        value_missing(c, row);
+        return QN_REJECT_KINDS;
+    }
+    switch (c->type) {
+    case QN_INT32:
+        return value_int32(&trimmed, (int32_t *)c->values + row);
+    case QN_INT64:
+        return value_int64(&trimmed, (int64_t *)c->values + row);
+    case QN_FLOAT:
+        return value_float(&trimmed, (float *)c->values + row);
+    case QN_DOUBLE:
+        return value_double(&trimmed, (double *)c->values + row);
+    case QN_TIME:
+        return value_time(&trimmed, (int64_t *)c->values + row);
+    case QN_TEXT:
+        return value_text(c, row, cell);
+    default:
+        return QN_REJECT_TYPE;
+    }
+}
