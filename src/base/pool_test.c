@@ -112,6 +112,26 @@ static void the_lowest_failing_task_decides_for_any_number_of_threads(void **sta
     }
 }
 
+static qn_status failing_meeting(void *arg, int64_t task, int32_t thread)
+{
+    const qn_status st = meet_task(arg, task, thread);
+
+    return st != QN_OK ? st : qn_fail(((probe *)arg)->ctx, QN_EDATA, "task %d broke", (int)task);
+}
+
+static void of_two_failures_at_once_the_lower_task_counts(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 50; round++) {
+        qn_context *ctx = context_of(2);
+        probe p = {.ctx = ctx};
+
+        CHECK_EQ(qn_parallel(ctx, 2, failing_meeting, &p), QN_EDATA);
+        CHECK_TEXT(qn_context_error(ctx), "task 0 broke");
+        qn_context_free(ctx);
+    }
+}
+
 static qn_status cancelling_task(void *arg, int64_t task, int32_t thread)
 {
     probe *p = arg;
@@ -218,6 +238,7 @@ int main(void)
         cmocka_unit_test(every_task_runs_once),
         cmocka_unit_test(two_threads_really_work_at_once),
         cmocka_unit_test(the_lowest_failing_task_decides_for_any_number_of_threads),
+        cmocka_unit_test(of_two_failures_at_once_the_lower_task_counts),
         cmocka_unit_test(cancel_stops_the_loop),
         cmocka_unit_test(a_loop_inside_a_loop_is_a_defect),
         cmocka_unit_test(workers_take_no_signals),
