@@ -15,10 +15,11 @@ static const qn_param recommend_rows[] = {
                     .group = WHOM),
     QN_PARAM_FLAG(qn_recommend_options, all_users, "every user", .group = WHOM),
     QN_PARAM_FLAG(qn_recommend_options, all_items, "users for every item", .group = WHOM),
-    QN_PARAM_STRING(qn_recommend_options, new_user, NULL, "RATINGS",
-                    "people the model has not seen, from all their ratings; what they rated is left "
-                    "out",
-                    .group = WHOM),
+    QN_PARAM_STRING(
+        qn_recommend_options, new_user, NULL, "RATINGS",
+        "people the model has not seen, from all their ratings; what they rated is left "
+        "out",
+        .group = WHOM),
     QN_PARAM_STRING(qn_recommend_options, new_item, NULL, "RATINGS",
                     "users for items the model has not seen, from all their ratings",
                     .group = WHOM),

@@ -115,7 +115,8 @@ qn_status qn_titles_read(qn_context *ctx, const char *path, const char *id_col, 
     for (int64_t s = 0; s < qn_source_n_splits(source); s++)
         QN_TRY(read_split(ctx, source, s, &columns, ids, t, &n_bytes, &capacity));
     if (t->n_found == 0 && ids->n > 0)
-        qn_emit_warning(ctx, "%s has a title for none of the %lld items: is its first column the id?",
+        qn_emit_warning(ctx,
+                        "%s has a title for none of the %lld items: is its first column the id?",
                         path, (long long)ids->n);
     *titles = t;
     t = NULL;
