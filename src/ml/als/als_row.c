@@ -262,6 +262,15 @@ static void als_keep_system(const als_equation *eq, als_work *work, const als_ce
     }
 }
 
+/* Sums that have overflowed would solve to zeros. */
+static bool als_is_finite(const als_equation *eq, const als_work *work)
+{
+    for (int32_t a = 0; a < eq->rank; a++)
+        if (!isfinite(work->saved[a * eq->stride + a]) || !isfinite(work->b[a]))
+            return false;
+    return true;
+}
+
 static bool als_fits_float(const als_equation *eq, const double *x)
 {
     for (int32_t f = 0; f < eq->rank; f++)
@@ -290,8 +299,6 @@ static als_solved als_solve_double(const als_equation *eq, als_work *work, doubl
 
     for (int32_t a = 0; a < eq->rank; a++)
         trace += work->saved[a * eq->stride + a];
-    if (!isfinite(trace))
-        return ALS_NOT_FINITE;
     is_safe = wanted > 1e-11 * trace || als_try_double(eq, work, wanted - 1e-13 * trace);
     if (is_safe && als_try_double(eq, work, wanted))
         return ALS_SOLVED;
@@ -386,6 +393,8 @@ als_solved als_cell_solve(const als_equation *eq, als_work *work, als_cell *cell
         memset(work->b, 0, (size_t)eq->rank * sizeof(double));
     } else {
         als_keep_system(eq, work, cell);
+        if (!als_is_finite(eq, work))
+            return ALS_NOT_FINITE;
         if (eq->params->nonnegative)
             result = als_solve_nonnegative(eq, work, lambda);
         else if (eq->is_double)
