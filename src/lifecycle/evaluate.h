@@ -60,7 +60,7 @@ qn_status qn_evaluate_als(qn_context *ctx, const qn_als_model *model, const qn_t
 /* Sends every figure as metric events, "coverage.rows_scored" and the like; for the run record. */
 void qn_evaluation_emit(qn_context *ctx, const qn_evaluation *evaluation);
 /* The members rmse, mae, r2, precision_at_k, recall_at_k, ndcg_at_k, map, k, rating_threshold,
- * protocol, coverage{}, intervals{}, baselines{} into an open object. */
+ * protocol, coverage{}, ranking{}, intervals{}, baselines{} into an open object. */
 void qn_evaluation_json(const qn_evaluation *evaluation, qn_json *j);
 
 /* What the reference systems print (model_path, test_file, test_ratings_count, model_rank, rmse,

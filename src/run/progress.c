@@ -14,8 +14,9 @@ struct qn_progress {
     qn_progress_options options;
     char job[32];
     double job_start, last_drawn;
-    int64_t job_id;
-    bool is_drawn; /* a line that is still to be overwritten stands on the terminal */
+    int32_t open_jobs; /* jobs may lie in one another: the outermost is drawn */
+    int64_t rows;      /* that the job or one in it told of */
+    bool is_drawn;     /* a line that is still to be overwritten stands on the terminal */
     int64_t steps_done;
     double step_seconds; /* of all steps of the job */
     double loss;
@@ -112,8 +113,10 @@ static void on_step(qn_progress *p, const qn_event *event)
 
 static void on_job_start(qn_progress *p, const qn_event *event)
 {
+    if (p->open_jobs++ > 0)
+        return;
     snprintf(p->job, sizeof p->job, "%s", event->name ? event->name : "");
-    p->job_id = event->id;
+    p->rows = 0;
     p->job_start = qn_seconds();
     p->last_drawn = 0;
     p->steps_done = 0;
@@ -128,13 +131,17 @@ static void on_job_end(qn_progress *p, const qn_event *event)
 {
     char seconds[32], rows[32], rate[32];
 
+    if (event->rows > 0)
+        p->rows = event->rows;
+    if (p->open_jobs > 0 && --p->open_jobs > 0)
+        return;
     erase(p);
     qn_format_seconds((double)event->duration_us * 1e-6, seconds);
     fprintf(p->options.stream, "%-9s %s in %s", event->name ? event->name : p->job,
             event->status == QN_OK ? "done" : "stopped", seconds);
-    if (event->rows > 0) {
-        qn_format_count(event->rows, rows);
-        qn_format_count((int64_t)((double)event->rows * 1e6 /
+    if (p->rows > 0) {
+        qn_format_count(p->rows, rows);
+        qn_format_count((int64_t)((double)p->rows * 1e6 /
                                   (double)(event->duration_us > 0 ? event->duration_us : 1)),
                         rate);
         fprintf(p->options.stream, ", %s rows, %s/s", rows, rate);

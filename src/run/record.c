@@ -24,6 +24,7 @@ struct qn_record {
     qn_string parameters;
     qn_json iterations, warnings; /* arrays, not yet closed */
     qn_tree tree;
+    int32_t open_jobs; /* jobs may lie in one another: the outermost count */
     qn_process process;
     qn_context *ctx; /* until it is closed */
     int32_t threads_requested, threads, threads_used;
@@ -209,9 +210,11 @@ static void on_job_end(qn_record *record, const qn_event *event)
 {
     char path[QN_TREE_PATH];
 
+    sample(record);
+    if (record->open_jobs > 0 && --record->open_jobs > 0)
+        return;
     snprintf(path, sizeof path, "timings.%s_s", event->name);
     qn_tree_add_real(&record->tree, path, (double)event->duration_us * 1e-6);
-    sample(record);
     write_record(record);
 }
 
@@ -233,6 +236,9 @@ static void record_sink(void *user, const qn_event *event)
     if (record->end_us)
         return;
     switch (event->kind) {
+    case QN_EVENT_JOB_START:
+        record->open_jobs++;
+        break;
     case QN_EVENT_JOB_END:
         on_job_end(record, event);
         break;
@@ -241,7 +247,10 @@ static void record_sink(void *user, const qn_event *event)
         break;
     case QN_EVENT_METRIC:
         snprintf(path, sizeof path, "metrics.%s", event->name);
-        qn_tree_real(&record->tree, path, event->value);
+        if (event->text && !strcmp(event->text, "count"))
+            qn_tree_int(&record->tree, path, (int64_t)event->value);
+        else
+            qn_tree_real(&record->tree, path, event->value);
         break;
     case QN_EVENT_COUNT:
         snprintf(path, sizeof path, "counts.%s", event->name);

@@ -132,9 +132,8 @@ static void array_json(const qn_tree *tree, const char *path, const char *key, q
 }
 
 /* Members come in the order of their first leaf; the depth of a path bounds the recursion. */
-void qn_tree_json(const qn_tree *tree, const char *path, const char *key, qn_json *j)
+void qn_tree_members_json(const qn_tree *tree, const char *path, qn_json *j)
 {
-    qn_json_open(j, key, '{');
     for (int64_t i = 0; i < tree->n; i++) {
         const leaf *l = leaf_at(tree, i);
         const char *rest = below(l->path, path);
@@ -154,6 +153,12 @@ void qn_tree_json(const qn_tree *tree, const char *path, const char *key, qn_jso
         else
             leaf_json(tree, l, rest, j);
     }
+}
+
+void qn_tree_json(const qn_tree *tree, const char *path, const char *key, qn_json *j)
+{
+    qn_json_open(j, key, '{');
+    qn_tree_members_json(tree, path, j);
     qn_json_close(j, '}');
 }
 

@@ -23,6 +23,8 @@ void qn_tree_text(qn_tree *tree, const char *path, const char *value);
 void qn_tree_add_real(qn_tree *tree, const char *path, double value);
 /* The object below `path` ("" for all) as member `key`. */
 void qn_tree_json(const qn_tree *tree, const char *path, const char *key, qn_json *j);
+/* The same members into an object that is already open. */
+void qn_tree_members_json(const qn_tree *tree, const char *path, qn_json *j);
 /* The text at `path`, NULL if there is none. */
 const char *qn_tree_get_text(const qn_tree *tree, const char *path);
 bool qn_tree_failed(const qn_tree *tree);

@@ -1,0 +1,102 @@
+/* `quern evaluate`: a saved model and a test file. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/context.h"
+#include "lifecycle/evaluate.h"
+#include "lifecycle/events.h"
+
+static const qn_param evaluate_params[] = {
+    QN_PARAM_STRING(qn_evaluate_options, model, NULL, "DIR", "model directory",
+                    .aliases = "model_path", .required = true),
+    QN_PARAM_STRING(qn_evaluate_options, input, NULL, "FILE", "test ratings",
+                    .aliases = "test test_parquet", .required = true),
+    QN_PARAM_STRING(qn_evaluate_options, seen, NULL, "FILE",
+                    "training ratings: left out of the lists under honest, and for the baselines",
+                    .aliases = "train"),
+};
+
+const qn_params qn_evaluate_table = {
+    .name = "evaluate",
+    .param = evaluate_params,
+    .n = (int64_t)(sizeof evaluate_params / sizeof evaluate_params[0]),
+    .struct_size = sizeof(qn_evaluate_options),
+};
+
+typedef struct evaluate_data {
+    qn_als_model *model;
+    qn_triples *test;
+    qn_ratings *train; /* NULL: not given */
+} evaluate_data;
+
+static void data_release(evaluate_data *data)
+{
+    qn_als_free(data->model);
+    qn_triples_free(data->test);
+    qn_ratings_free(data->train);
+}
+
+static qn_status load(qn_context *ctx, const qn_evaluate_options *options,
+                      const qn_columns_options *columns, evaluate_data *data)
+{
+    qn_status st = QN_OK;
+    qn_ratings_options ratings;
+
+    QN_TRY(qn_als_load(ctx, options->model, &data->model));
+    qn_columns_ratings(columns, data->model, &options->input, &ratings);
+    QN_TRY(qn_triples_read(ctx, &ratings, false, false, &data->test));
+    if (options->seen.n == 0)
+        return QN_OK;
+    qn_columns_ratings(columns, data->model, &options->seen, &ratings);
+    QN_TRY(qn_ratings_read(ctx, &ratings, &data->train));
+done:
+    return st;
+}
+
+static void take_result(qn_context *ctx, const evaluate_data *data, qn_evaluate_result *result)
+{
+    result->counts = data->test->counts;
+    result->rank = data->model->params.rank;
+    result->implicit_prefs = data->model->params.implicit_prefs;
+    qn_als_digest(data->model, result->digest);
+    qn_emit_fact(ctx, "model_digest", result->digest);
+    qn_emit_count(ctx, "users", data->test->users.n);
+    qn_emit_count(ctx, "items", data->test->items.n);
+    qn_emit_count(ctx, "test_records", data->test->n);
+}
+
+qn_status qn_evaluate_run(qn_context *ctx, const qn_evaluate_options *options,
+                          const qn_columns_options *columns, const qn_ranking_options *ranking,
+                          qn_evaluate_result *result)
+{
+    const double start = qn_seconds();
+    qn_status st = QN_OK;
+    evaluate_data data = {0};
+    qn_span job;
+
+    memset(result, 0, sizeof *result);
+    QN_TRY(qn_params_check(ctx, &qn_ranking_table, ranking));
+    if (ranking->protocol == QN_PROTOCOL_CHOICE_HONEST && options->seen.n == 0) {
+        st = qn_fail(ctx, QN_EINVAL,
+                     "--protocol honest leaves out what users have already rated: give the "
+                     "training ratings with --seen, or --protocol reference");
+        goto done;
+    }
+    job = qn_job_start(ctx, "load");
+    st = load(ctx, options, columns, &data);
+    result->load_s = qn_span_end(
+        ctx, &job, st, data.test ? &(qn_event){.rows = data.test->counts.rows_read} : NULL);
+    QN_TRY(st);
+    qn_emit_input(ctx, &options->input, &data.test->counts);
+    take_result(ctx, &data, result);
+    job = qn_job_start(ctx, "evaluate");
+    st = qn_evaluate_als(ctx, data.model, data.test, data.train, ranking, &result->evaluation);
+    result->evaluate_s = qn_span_end(ctx, &job, st, NULL);
+    QN_TRY(st);
+    qn_evaluation_emit(ctx, &result->evaluation);
+done:
+    data_release(&data);
+    result->total_s = qn_seconds() - start;
+    return st;
+}

@@ -1,0 +1,35 @@
+#include "lifecycle/events.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/context.h"
+#include "base/text.h"
+
+void qn_emit_input(qn_context *ctx, const qn_text_list *input, const qn_ratings_counts *counts)
+{
+    char name[64], bad[32];
+
+    for (int64_t i = 0; i < input->n; i++)
+        qn_emit_fact(ctx, "data.files[]", input->item[i]);
+    qn_emit_count(ctx, "rows", counts->rows_read);
+    qn_emit_count(ctx, "bytes", counts->bytes_read);
+    qn_emit_count(ctx, "duplicates", counts->duplicates);
+    for (int kind = 0; kind < QN_REJECT_KINDS; kind++) {
+        snprintf(name, sizeof name, "bad_rows.%s", qn_reject_name((qn_reject_kind)kind));
+        qn_emit_count(ctx, name, counts->rejects.count[kind]);
+    }
+    if (counts->rows_bad == 0)
+        return;
+    qn_format_count(counts->rows_bad, bad);
+    qn_emit_warning(ctx, "%s bad %s skipped; the first: %s", bad,
+                    counts->rows_bad == 1 ? "row was" : "rows were", counts->first_reject);
+}
+
+void qn_emit_fingerprint(qn_context *ctx, uint64_t fingerprint)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%016" PRIx64, fingerprint);
+    qn_emit_fact(ctx, "data.fingerprint", text);
+}
