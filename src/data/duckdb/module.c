@@ -1,0 +1,28 @@
+/* The entry of the module. */
+#include "data/parquet_module.h"
+
+#include "base/context.h"
+#include "data/duckdb/duck.h"
+#include "data/duckdb/sink.h"
+
+/* "v1.5.5" -> "1.5.5" */
+static const char *version(void)
+{
+    const char *text = duckdb_library_version();
+
+    return *text == 'v' ? text + 1 : text;
+}
+
+static const qn_parquet_module module = {
+    .abi = QN_PARQUET_MODULE_ABI,
+    .context_size = sizeof(struct qn_context),
+    .quern_version = QN_VERSION,
+    .version = version,
+    .source_open = qn_duck_source_open,
+    .sink_open = qn_duck_sink_open,
+};
+
+const qn_parquet_module *qn_parquet_module_entry(void)
+{
+    return &module;
+}

@@ -1,0 +1,322 @@
+/* Reads one split: a query on a connection of its own, its chunks put together to batches. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/context.h"
+#include "data/duckdb/source.h"
+
+#define BATCH_ROWS ((int64_t)65536)
+/* Texts and lists: a batch ends early, so that wide rows do not fill the memory. */
+#define BATCH_BYTES ((int64_t)4 << 20)
+
+typedef struct duck_reader {
+    qn_reader base;
+    qn_duck_stream stream;
+    duckdb_connection connection;
+    const char *path;
+    int32_t n_columns;
+    qn_duck_column *column;
+    qn_column *view;
+    qn_duck_verdict verdict[QN_DUCK_CHUNK];
+    qn_batch batch;
+    int64_t next_row;  /* of the file, bad rows counted */
+    int64_t delivered; /* rows of the batches before this one */
+} duck_reader;
+
+static void reader_close(qn_reader *base)
+{
+    duck_reader *reader = (duck_reader *)base;
+
+    if (!reader)
+        return;
+    qn_duck_stream_close(&reader->stream);
+    duckdb_disconnect(&reader->connection);
+    for (int32_t i = 0; reader->column && i < reader->n_columns; i++)
+        qn_duck_column_release(&reader->column[i]);
+    qn_free(reader->column);
+    qn_free(reader->view);
+    qn_free(reader);
+}
+
+static void count_rejects(duck_reader *reader, duckdb_data_chunk chunk, int64_t n)
+{
+    char text[QN_REJECT_TEXT];
+
+    for (int64_t i = 0; i < n; i++) {
+        const qn_duck_verdict *verdict = &reader->verdict[i];
+        size_t length = 0;
+
+        if (!verdict->reject)
+            continue;
+        if (reader->base.rejects.n_examples < QN_REJECT_EXAMPLES)
+            length = qn_duck_value_text(&reader->column[verdict->column],
+                                        duckdb_data_chunk_get_vector(chunk, (idx_t)verdict->column),
+                                        i, text);
+        qn_reject_add(&reader->base.rejects, (qn_reject_kind)(verdict->reject - 1), verdict->column,
+                      reader->next_row + i, text, length);
+    }
+}
+
+/* Appends a chunk to the batch, which holds `row` rows; *added without the rejected ones. */
+static qn_status append_chunk(qn_context *ctx, duck_reader *reader, duckdb_data_chunk chunk,
+                              int64_t row, int64_t *added)
+{
+    const int64_t n = (int64_t)duckdb_data_chunk_get_size(chunk);
+    int64_t n_bad = 0;
+
+    *added = 0;
+    if (n > QN_DUCK_CHUNK)
+        return qn_fail(ctx, QN_EINTERNAL, "DuckDB gave %lld rows at once", (long long)n);
+    memset(reader->verdict, 0, sizeof reader->verdict);
+    for (int32_t i = 0; i < reader->n_columns; i++) {
+        const qn_status st = qn_duck_column_append(ctx, &reader->column[i], i,
+                                                   duckdb_data_chunk_get_vector(chunk, (idx_t)i),
+                                                   row, n, reader->verdict);
+
+        if (st != QN_OK)
+            return qn_fail_prefix(ctx, st, "%s", reader->path);
+    }
+    for (int64_t i = 0; i < n; i++)
+        n_bad += reader->verdict[i].reject != 0;
+    if (n_bad) {
+        count_rejects(reader, chunk, n);
+        for (int32_t i = 0; i < reader->n_columns; i++)
+            qn_duck_column_compact(&reader->column[i], row, n, reader->verdict);
+    }
+    reader->next_row += n;
+    *added = n - n_bad;
+    return QN_OK;
+}
+
+/* Room for one more chunk? */
+static bool has_room(const duck_reader *reader, int64_t rows)
+{
+    int64_t bytes = 0;
+
+    for (int32_t i = 0; i < reader->n_columns; i++)
+        bytes += reader->column[i].used * (int64_t)reader->column[i].width;
+    return rows + QN_DUCK_CHUNK <= BATCH_ROWS && bytes < BATCH_BYTES;
+}
+
+static qn_status reader_next(qn_context *ctx, qn_reader *base, const qn_batch **batch)
+{
+    duck_reader *reader = (duck_reader *)base;
+    int64_t rows = 0, added;
+    duckdb_data_chunk chunk;
+    qn_status st = QN_OK;
+
+    *batch = NULL;
+    for (int32_t i = 0; i < reader->n_columns; i++) {
+        reader->column[i].used = 0;
+        reader->column[i].has_null = false;
+    }
+    do {
+        QN_TRY(qn_check_cancel(ctx));
+        QN_TRY(qn_duck_stream_next(ctx, &reader->stream, &chunk));
+        if (chunk) {
+            QN_TRY(append_chunk(ctx, reader, chunk, rows, &added));
+            rows += added;
+        }
+    } while (chunk && has_room(reader, rows));
+    if (rows == 0 && !chunk)
+        goto done;
+    for (int32_t i = 0; i < reader->n_columns; i++)
+        reader->view[i] = qn_duck_column_view(&reader->column[i]);
+    reader->batch = (qn_batch){rows, reader->n_columns, reader->view, reader->delivered};
+    reader->delivered += rows;
+    *batch = &reader->batch;
+done:
+    return st;
+}
+
+/* The value of "name=value" among the folders of `path`, malloc'ed and with %XX decoded; NULL where
+ * there is none or it is Hive's word for a missing value. */
+static char *partition_value(const char *path, const char *name)
+{
+    const size_t length = strlen(name);
+    const char *found = NULL, *part = path, *end;
+    char *value, *out;
+
+    while ((end = strchr(part, '/'))) {
+        if ((size_t)(end - part) > length && strncmp(part, name, length) == 0 &&
+            part[length] == '=')
+            found = part + length + 1;
+        part = end + 1;
+    }
+    if (!found || strncmp(found, "__HIVE_DEFAULT_PARTITION__/", 27) == 0)
+        return NULL;
+    value = out = strndup(found, strcspn(found, "/"));
+    for (const char *in = value; in && *in; in++) {
+        unsigned code;
+
+        if (*in == '%' && sscanf(in + 1, "%2x", &code) == 1 && in[1] && in[2]) {
+            *out++ = (char)code;
+            in += 2;
+        } else {
+            *out++ = *in;
+        }
+    }
+    if (value)
+        *out = '\0';
+    return value;
+}
+
+static bool is_list(qn_type type)
+{
+    return type == QN_FLOAT_LIST || type == QN_DOUBLE_LIST;
+}
+
+/* Adds the expression of one column. `own` is what this file has; a column that it lacks stands in
+ * the names of its folders or is missing. */
+static qn_status add_column(qn_context *ctx, const qn_duck_source *source, const char *path,
+                            const qn_duck_schema *own, const qn_column_request *request,
+                            qn_string *sql, qn_duck_carrier *carrier)
+{
+    const char *name = source->schema.field[request->field].name;
+    const int32_t at = qn_duck_schema_find(own, name);
+    const qn_duck_kind kind = at >= 0 ? own->kind[at] : QN_DUCK_TEXT;
+    qn_string reference = {0};
+    char *value = NULL;
+    qn_status st = QN_OK;
+
+    if (at >= 0 && is_list(request->type) && kind != QN_DUCK_FLOAT_LIST &&
+        kind != QN_DUCK_DOUBLE_LIST)
+        return qn_fail(ctx, QN_EDATA, "%s: column \"%s\" is %s, not a list of numbers", path, name,
+                       qn_type_name(qn_duck_type_of(kind)));
+    if (at >= 0) {
+        qn_duck_add_name(&reference, name);
+    } else if (!is_list(request->type) && (value = partition_value(path, name))) {
+        qn_duck_add_text(&reference, value);
+    } else {
+        qn_string_add(&reference, "NULL");
+    }
+    *carrier = qn_duck_add_expression(sql, qn_string_text(&reference), kind, request->type);
+    if (reference.failed)
+        st = qn_fail(ctx, QN_ENOMEM, "no memory for a query");
+    qn_string_release(&reference);
+    free(value);
+    return st;
+}
+
+/* JSON: every column wanted is read as text, so that one bad value does not stop the reading and
+ * ids keep all their digits. */
+static void add_json_from(qn_string *sql, const qn_duck_source *source, const char *path,
+                          const qn_duck_schema *own)
+{
+    qn_string_add(sql, " FROM read_json(");
+    qn_duck_add_path(sql, path);
+    qn_string_add(sql, ", format='newline_delimited', columns={");
+    for (int32_t i = 0; i < source->schema.n; i++) {
+        if (i > 0)
+            qn_string_add(sql, ", ");
+        qn_duck_add_text(sql, source->schema.field[i].name);
+        qn_string_add(sql, own->kind[i] == QN_DUCK_TEXT ? ": 'VARCHAR'" : ": 'DOUBLE[]'");
+    }
+    qn_string_add(sql, "})");
+}
+
+static void add_parquet_from(qn_string *sql, const qn_duck_split *split, const char *path)
+{
+    qn_string_add(sql, " FROM read_parquet(");
+    qn_duck_add_path(sql, path);
+    qn_string_addf(sql, ", hive_partitioning=false%s)",
+                   split->end >= 0 ? ", file_row_number=true" : "");
+    if (split->end >= 0)
+        qn_string_addf(sql, " WHERE file_row_number >= %lld AND file_row_number < %lld",
+                       (long long)split->first, (long long)split->end);
+}
+
+/* What the file of a split has. One file alone is what the source described; of several each may
+ * have its own. */
+static qn_status own_schema(qn_context *ctx, const qn_duck_source *source, const char *path,
+                            duckdb_connection connection, qn_duck_schema *own)
+{
+    qn_string from = {0};
+    qn_status st = QN_OK;
+
+    if (source->base.format == QN_FORMAT_JSON) {
+        QN_NEW(ctx, own->field, source->schema.n, "a schema");
+        QN_NEW(ctx, own->kind, source->schema.n, "a schema");
+        for (int32_t i = 0; i < source->schema.n; i++) {
+            char *name;
+
+            QN_TRY(qn_strdup(ctx, source->schema.field[i].name, &name));
+            own->field[i] = (qn_field){name, source->schema.field[i].type};
+            own->kind[i] = is_list(own->field[i].type) ? QN_DUCK_DOUBLE_LIST : QN_DUCK_TEXT;
+            own->n = i + 1;
+        }
+        goto done;
+    }
+    qn_string_add(&from, "read_parquet(");
+    qn_duck_add_path(&from, path);
+    qn_string_add(&from, ", hive_partitioning=false)");
+    if (from.failed)
+        st = qn_fail(ctx, QN_ENOMEM, "no memory for a query");
+    else
+        st = qn_duck_describe(ctx, connection, from.text, path, own);
+done:
+    qn_string_release(&from);
+    return st;
+}
+
+static qn_status start_query(qn_context *ctx, const qn_duck_source *source,
+                             const qn_duck_split *split, const qn_column_request *request,
+                             duck_reader *reader)
+{
+    qn_duck_schema own = {0};
+    qn_string sql = {0};
+    qn_status st = QN_OK;
+
+    QN_TRY(own_schema(ctx, source, reader->path, reader->connection, &own));
+    qn_string_add(&sql, "SELECT ");
+    for (int32_t i = 0; i < reader->n_columns; i++) {
+        if (i > 0)
+            qn_string_add(&sql, ", ");
+        QN_TRY(add_column(ctx, source, reader->path, &own, &request[i], &sql,
+                          &reader->column[i].carrier));
+    }
+    if (reader->n_columns == 0)
+        qn_string_add(&sql, "NULL");
+    if (source->base.format == QN_FORMAT_JSON)
+        add_json_from(&sql, source, reader->path, &own);
+    else
+        add_parquet_from(&sql, split, reader->path);
+    if (sql.failed)
+        st = qn_fail(ctx, QN_ENOMEM, "no memory for a query");
+    else
+        st = qn_duck_stream_open(ctx, reader->connection, sql.text, reader->path, &reader->stream);
+done:
+    qn_duck_schema_release(&own);
+    qn_string_release(&sql);
+    return st;
+}
+
+static const qn_reader_ops reader_ops = {reader_next, reader_close};
+
+qn_status qn_duck_reader_open(qn_context *ctx, qn_source *base, int64_t split,
+                              const qn_column_request *request, int32_t n_columns, qn_reader **out)
+{
+    qn_duck_source *source = (qn_duck_source *)base;
+    duck_reader *reader = NULL;
+    qn_status st = QN_OK;
+
+    *out = NULL;
+    QN_NEW0(ctx, reader, 1, "a reader");
+    reader->base.ops = &reader_ops;
+    reader->path = source->files.file[source->split[split].file].path;
+    reader->next_row = source->split[split].first;
+    QN_NEW0(ctx, reader->column, n_columns, "columns being read");
+    QN_NEW0(ctx, reader->view, n_columns, "columns being read");
+    reader->n_columns = n_columns;
+    for (int32_t i = 0; i < n_columns; i++)
+        QN_TRY(qn_duck_column_init(ctx, &reader->column[i], &request[i], BATCH_ROWS));
+    QN_TRY(qn_duck_connect(&source->duck, &reader->connection));
+    QN_TRY(start_query(ctx, source, &source->split[split], request, reader));
+    *out = &reader->base;
+    reader = NULL;
+done:
+    reader_close(reader ? &reader->base : NULL);
+    return st;
+}

@@ -1,0 +1,283 @@
+#include "data/duckdb/source.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/context.h"
+
+/* A file of more rows is cut into runs of this many, so that several threads can read it. Part of
+ * what a split is: never a function of threads or memory. */
+#define SPLIT_ROWS ((int64_t)1 << 21)
+
+static void source_free(qn_source *base)
+{
+    qn_duck_source *source = (qn_duck_source *)base;
+
+    if (!source)
+        return;
+    qn_duck_close(&source->duck);
+    qn_file_list_release(&source->files);
+    qn_duck_schema_release(&source->schema);
+    qn_free(source->split);
+    qn_free(source);
+}
+
+static int64_t source_n_splits(const qn_source *base)
+{
+    return ((const qn_duck_source *)base)->n_splits;
+}
+
+static const char *source_split_path(const qn_source *base, int64_t split)
+{
+    const qn_duck_source *source = (const qn_duck_source *)base;
+
+    return source->files.file[source->split[split].file].path;
+}
+
+/* Rejects of this source are numbered by row; in JSON a row is a line. */
+static int64_t source_line_number(qn_context *ctx, const qn_source *base, int64_t split,
+                                  int64_t offset)
+{
+    (void)ctx;
+    (void)split;
+    return base->format == QN_FORMAT_JSON ? offset + 1 : 0;
+}
+
+void qn_duck_schema_release(qn_duck_schema *schema)
+{
+    for (int32_t i = 0; i < schema->n; i++)
+        qn_free((void *)schema->field[i].name);
+    qn_free(schema->field);
+    qn_free(schema->kind);
+    *schema = (qn_duck_schema){0};
+}
+
+int32_t qn_duck_schema_find(const qn_duck_schema *schema, const char *name)
+{
+    for (int32_t i = 0; i < schema->n; i++)
+        if (strcmp(schema->field[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static qn_status schema_add(qn_context *ctx, qn_duck_schema *schema, const char *name,
+                            const char *sql_type)
+{
+    qn_status st = QN_OK;
+    char *copy = NULL;
+
+    if (schema->n == schema->capacity) {
+        const int32_t capacity = schema->capacity * 2 + 16;
+
+        QN_GROW(ctx, schema->field, capacity, "a schema");
+        QN_GROW(ctx, schema->kind, capacity, "a schema");
+        schema->capacity = capacity;
+    }
+    QN_TRY(qn_strdup(ctx, name, &copy));
+    schema->kind[schema->n] = qn_duck_kind_of(sql_type);
+    schema->field[schema->n] = (qn_field){copy, qn_duck_type_of(schema->kind[schema->n])};
+    schema->n++;
+done:
+    return st;
+}
+
+/* A text cell of a chunk into `out`. */
+static void cell_text(duckdb_data_chunk chunk, idx_t column, idx_t row, qn_string *out)
+{
+    duckdb_string_t *texts = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, column));
+
+    qn_string_clear(out);
+    qn_string_add_bytes(out, duckdb_string_t_data(&texts[row]), duckdb_string_t_length(texts[row]));
+}
+
+qn_status qn_duck_describe(qn_context *ctx, duckdb_connection connection, const char *from,
+                           const char *path, qn_duck_schema *schema)
+{
+    qn_string sql = {0}, name = {0}, type = {0};
+    qn_duck_stream stream = {0};
+    duckdb_data_chunk chunk;
+    qn_status st = QN_OK;
+
+    qn_string_addf(&sql, "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM %s)", from);
+    if (sql.failed) {
+        st = qn_fail(ctx, QN_ENOMEM, "no memory for the names of the files");
+        goto done;
+    }
+    QN_TRY(qn_duck_stream_open(ctx, connection, qn_string_text(&sql), path, &stream));
+    QN_TRY(qn_duck_stream_next(ctx, &stream, &chunk));
+    while (chunk) {
+        for (idx_t i = 0; i < duckdb_data_chunk_get_size(chunk); i++) {
+            cell_text(chunk, 0, i, &name);
+            cell_text(chunk, 1, i, &type);
+            if (name.failed || type.failed)
+                st = qn_fail(ctx, QN_ENOMEM, "no memory for a schema");
+            else
+                st = schema_add(ctx, schema, qn_string_text(&name), qn_string_text(&type));
+            if (st != QN_OK)
+                goto done;
+        }
+        QN_TRY(qn_duck_stream_next(ctx, &stream, &chunk));
+    }
+done:
+    qn_duck_stream_close(&stream);
+    qn_string_release(&sql);
+    qn_string_release(&name);
+    qn_string_release(&type);
+    return st;
+}
+
+static void add_file_list(qn_string *sql, const qn_file_list *files)
+{
+    qn_string_add(sql, "[");
+    for (int64_t i = 0; i < files->n; i++) {
+        if (i > 0)
+            qn_string_add(sql, ", ");
+        qn_duck_add_path(sql, files->file[i].path);
+    }
+    qn_string_add(sql, "]");
+}
+
+static qn_status source_describe(qn_context *ctx, qn_duck_source *source,
+                                 duckdb_connection connection)
+{
+    qn_string from = {0};
+    qn_status st = QN_OK;
+
+    qn_string_add(&from, source->base.format == QN_FORMAT_JSON ? "read_json(" : "read_parquet(");
+    add_file_list(&from, &source->files);
+    qn_string_add(&from, ", union_by_name=true");
+    if (source->base.format == QN_FORMAT_JSON)
+        qn_string_add(&from, ", format='newline_delimited'");
+    qn_string_add(&from, ")");
+    if (from.failed)
+        st = qn_fail(ctx, QN_ENOMEM, "no memory for the names of the files");
+    else
+        st = qn_duck_describe(ctx, connection, from.text, source->files.file[0].path,
+                              &source->schema);
+    source->base.schema = (qn_schema){source->schema.field, source->schema.n, .has_names = true};
+    qn_string_release(&from);
+    return st;
+}
+
+static qn_status add_split(qn_context *ctx, qn_duck_source *source, const qn_duck_split *split)
+{
+    qn_status st = QN_OK;
+
+    if (source->n_splits == source->split_capacity) {
+        const int64_t capacity = source->split_capacity * 2 + 16;
+
+        QN_GROW(ctx, source->split, capacity, "splits");
+        source->split_capacity = capacity;
+    }
+    source->split[source->n_splits++] = *split;
+done:
+    return st;
+}
+
+static qn_status split_file(qn_context *ctx, qn_duck_source *source, int64_t file, int64_t rows)
+{
+    qn_status st = QN_OK;
+
+    if (rows <= SPLIT_ROWS)
+        return add_split(ctx, source, &(qn_duck_split){file, 0, -1});
+    for (int64_t first = 0; first < rows && st == QN_OK; first += SPLIT_ROWS) {
+        const int64_t end = first + SPLIT_ROWS < rows ? first + SPLIT_ROWS : rows;
+
+        st = add_split(ctx, source, &(qn_duck_split){file, first, end});
+    }
+    return st;
+}
+
+/* Asks the footers for their rows; they come in the order of the list. */
+static qn_status split_parquet(qn_context *ctx, qn_duck_source *source,
+                               duckdb_connection connection)
+{
+    qn_string sql = {0};
+    qn_duck_stream stream = {0};
+    duckdb_data_chunk chunk;
+    int64_t file = 0;
+    qn_status st = QN_OK;
+
+    qn_string_add(&sql, "SELECT CAST(num_rows AS BIGINT) FROM parquet_file_metadata(");
+    add_file_list(&sql, &source->files);
+    qn_string_add(&sql, ")");
+    if (sql.failed) {
+        st = qn_fail(ctx, QN_ENOMEM, "no memory for the names of the files");
+        goto done;
+    }
+    QN_TRY(qn_duck_stream_open(ctx, connection, sql.text, source->files.file[0].path, &stream));
+    QN_TRY(qn_duck_stream_next(ctx, &stream, &chunk));
+    while (chunk) {
+        const int64_t *rows = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0));
+
+        for (idx_t i = 0; i < duckdb_data_chunk_get_size(chunk) && file < source->files.n; i++)
+            QN_TRY(split_file(ctx, source, file++, rows[i]));
+        QN_TRY(qn_duck_stream_next(ctx, &stream, &chunk));
+    }
+    if (file != source->files.n)
+        st = qn_fail(ctx, QN_EINTERNAL, "%s: %lld footers for %lld files",
+                     source->files.file[0].path, (long long)file, (long long)source->files.n);
+done:
+    qn_duck_stream_close(&stream);
+    qn_string_release(&sql);
+    return st;
+}
+
+static qn_status source_split(qn_context *ctx, qn_duck_source *source, duckdb_connection connection)
+{
+    qn_status st = QN_OK;
+
+    if (source->base.format == QN_FORMAT_PARQUET)
+        return split_parquet(ctx, source, connection);
+    for (int64_t file = 0; file < source->files.n && st == QN_OK; file++)
+        st = add_split(ctx, source, &(qn_duck_split){file, 0, -1});
+    return st;
+}
+
+/* A pipe would be gone after the look at its first rows. */
+static qn_status check_files(qn_context *ctx, const qn_source_options *options,
+                             const qn_file_list *files)
+{
+    if (files->n == 0)
+        return qn_fail(ctx, QN_EDATA, "%s holds no files", options->path[0]);
+    for (int64_t i = 0; i < files->n; i++)
+        if (files->file[i].is_once)
+            return qn_fail(ctx, QN_EINVAL,
+                           "%s: Parquet and JSON are read from files, not from a pipe: write it to "
+                           "a file first or pipe CSV",
+                           files->file[i].path);
+    return QN_OK;
+}
+
+static const qn_source_ops source_ops = {
+    .free = source_free,
+    .n_splits = source_n_splits,
+    .split_path = source_split_path,
+    .open_split = qn_duck_reader_open,
+    .line_number = source_line_number,
+};
+
+qn_status qn_duck_source_open(qn_context *ctx, const qn_source_options *options, qn_source **source)
+{
+    qn_duck_source *made = NULL;
+    duckdb_connection connection = NULL;
+    qn_status st = QN_OK;
+
+    *source = NULL;
+    QN_NEW0(ctx, made, 1, "a Parquet source");
+    made->base.ops = &source_ops;
+    made->base.format = options->format == QN_FORMAT_JSON ? QN_FORMAT_JSON : QN_FORMAT_PARQUET;
+    QN_TRY(qn_file_list_fill(ctx, options->path, options->n_paths, &made->files));
+    QN_TRY(check_files(ctx, options, &made->files));
+    made->base.bytes = made->files.bytes;
+    QN_TRY(qn_duck_open(ctx, &made->duck));
+    QN_TRY(qn_duck_connect(&made->duck, &connection));
+    QN_TRY(source_describe(ctx, made, connection));
+    QN_TRY(source_split(ctx, made, connection));
+    *source = &made->base;
+    made = NULL;
+done:
+    duckdb_disconnect(&connection);
+    source_free(made ? &made->base : NULL);
+    return st;
+}

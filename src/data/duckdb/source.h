@@ -1,0 +1,40 @@
+/* The source of this module: files that DuckDB reads, and how they are cut into splits. */
+#ifndef QN_DATA_DUCKDB_SOURCE_H
+#define QN_DATA_DUCKDB_SOURCE_H
+
+#include "data/duckdb/column.h"
+#include "data/source_files.h"
+
+/* Columns as DuckDB names them. */
+typedef struct qn_duck_schema {
+    qn_field *field;
+    qn_duck_kind *kind;
+    int32_t n, capacity;
+} qn_duck_schema;
+
+/* Rows [first, end) of a file; end -1: the whole file. */
+typedef struct qn_duck_split {
+    int64_t file, first, end;
+} qn_duck_split;
+
+typedef struct qn_duck_source {
+    qn_source base;
+    qn_duck duck;
+    qn_file_list files;
+    qn_duck_schema schema; /* of all files together */
+    qn_duck_split *split;
+    int64_t n_splits, split_capacity;
+} qn_duck_source;
+
+/* Describes what the FROM clause `from` gives; release also after a failure. */
+qn_status qn_duck_describe(qn_context *ctx, duckdb_connection connection, const char *from,
+                           const char *path, qn_duck_schema *schema);
+void qn_duck_schema_release(qn_duck_schema *schema);
+/* Index of a column by its exact name, -1 if there is none. */
+int32_t qn_duck_schema_find(const qn_duck_schema *schema, const char *name);
+
+qn_status qn_duck_reader_open(qn_context *ctx, qn_source *source, int64_t split,
+                              const qn_column_request *request, int32_t n_columns,
+                              qn_reader **reader);
+
+#endif
