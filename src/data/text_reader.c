@@ -117,32 +117,22 @@ static qn_status check_header(qn_context *ctx, qn_text_reader *r, const char *re
     return QN_OK;
 }
 
-static bool is_blank(const qn_text_reader *r, const char *record, size_t length)
-{
-    if (r->source->format->keeps_blank_lines || r->source->dialect.delimiter[0] == ' ')
-        return false;
-    for (size_t i = 0; i < length; i++) {
-        if (record[i] != ' ')
-            return false;
-    }
-    return true;
-}
-
 static qn_status take_record(qn_context *ctx, qn_text_reader *r, const qn_cut *cut)
 {
     const char *record = r->stream->data + r->at;
     const int64_t offset = r->stream->offset + (int64_t)r->at;
 
     r->at += cut->next;
-    if (is_blank(r, record, cut->length))
+    if (!r->source->format->keeps_blank_lines &&
+        qn_record_is_blank(&r->source->dialect, record, cut->length))
         return QN_OK;
-    if (r->needs_header) {
-        r->needs_header = false;
-        return check_header(ctx, r, record, cut->length);
-    }
     if (cut->kind == QN_CUT_BROKEN) {
         qn_text_row_reject(r, QN_REJECT_MALFORMED, -1, offset, record, cut->length);
         return QN_OK;
+    }
+    if (r->needs_header) {
+        r->needs_header = false;
+        return check_header(ctx, r, record, cut->length);
     }
     return r->source->format->take(ctx, r, record, cut->length, offset);
 }
@@ -187,8 +177,11 @@ static qn_status advance(qn_context *ctx, qn_text_reader *r)
         QN_TRY(qn_stream_fill(ctx, s, r->at, 2 * rest + 1));
         r->at = 0;
     } else if (cut.kind == QN_CUT_LONG) {
-        qn_text_row_reject(r, QN_REJECT_TOO_LONG, -1, s->offset + (int64_t)r->at, s->data + r->at,
-                           rest);
+        const char *line = s->data + r->at;
+        const char *newline = memchr(line, '\n', rest);
+
+        qn_text_row_reject(r, QN_REJECT_TOO_LONG, -1, s->offset + (int64_t)r->at, line,
+                           newline ? (size_t)(newline - line) : rest);
         r->is_skipping = true;
     } else {
         QN_TRY(take_record(ctx, r, &cut));

@@ -183,6 +183,13 @@ bool qn_field_is_missing(const qn_text_field *field)
     }
 }
 
+bool qn_record_is_blank(const qn_dialect *dialect, const char *record, size_t length)
+{
+    while (length > 0 && record[length - 1] == ' ' && dialect->delimiter[0] != ' ')
+        length--;
+    return length == 0;
+}
+
 qn_text_field qn_field_trim(qn_text_field field)
 {
     while (field.length > 0 && (*field.text == ' ' || *field.text == '\t')) {

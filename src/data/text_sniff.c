@@ -37,13 +37,6 @@ typedef struct rows {
     size_t at;
 } rows;
 
-static bool is_blank(const char *record, size_t length)
-{
-    while (length > 0 && record[length - 1] == ' ')
-        length--;
-    return length == 0;
-}
-
 static const char *rows_next(rows *r, size_t *length)
 {
     for (;;) {
@@ -61,7 +54,7 @@ static const char *rows_next(rows *r, size_t *length)
         }
         r->at += cut.next;
         *length = cut.length;
-        if (cut.kind == QN_CUT_RECORD && !is_blank(record, cut.length))
+        if (cut.kind == QN_CUT_RECORD && !qn_record_is_blank(r->dialect, record, cut.length))
             return record;
     }
 }

@@ -56,6 +56,8 @@ int32_t qn_cut_fields(const qn_dialect *dialect, const char *record, size_t leng
 
 /* Nothing, or NULL, null, NA, \N without quotes. */
 bool qn_field_is_missing(const qn_text_field *field);
+/* Nothing but blanks, which are no delimiters. */
+bool qn_record_is_blank(const qn_dialect *dialect, const char *record, size_t length);
 /* The field without blanks at both ends. */
 qn_text_field qn_field_trim(qn_text_field field);
 

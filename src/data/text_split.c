@@ -176,23 +176,65 @@ done:
     return st;
 }
 
+/* Where the rows of a file begin: behind its byte order mark, and behind the header that the reader
+ * of the first split takes. */
+static qn_status find_head(qn_context *ctx, const qn_text_source *source,
+                           const qn_source_file *file, int64_t *head)
+{
+    bool is_found = !source->base.schema.has_names;
+    qn_status st = QN_OK;
+    scan s = {0};
+
+    QN_TRY(scan_open(ctx, file, 0, file->size, &s));
+    if (s.stream->n >= 3 && memcmp(s.stream->data, "\xef\xbb\xbf", 3) == 0)
+        s.at = 3;
+    while (!is_found) {
+        const char *record = s.stream->data + s.at;
+        const size_t rest = s.stream->n - s.at;
+
+        if (rest == 0 && s.stream->at_end)
+            break;
+        const qn_cut cut = qn_cut_record(&source->dialect, record, rest, s.stream->at_end);
+        if (cut.kind == QN_CUT_MORE) {
+            QN_TRY(qn_stream_fill(ctx, s.stream, s.at, 2 * rest + 1));
+            s.at = 0;
+        } else if (cut.kind == QN_CUT_LONG) {
+            int64_t begin = s.stream->offset + (int64_t)s.at;
+
+            QN_TRY(scan_records(ctx, source, file, begin + 1, &begin));
+            QN_TRY(qn_stream_fill(ctx, s.stream, (size_t)(begin - s.stream->offset), 1));
+            s.at = 0;
+        } else {
+            s.at += cut.next;
+            is_found = cut.kind == QN_CUT_RECORD &&
+                       !qn_record_is_blank(&source->dialect, record, cut.length);
+        }
+    }
+    *head = s.stream->offset + (int64_t)s.at;
+done:
+    qn_stream_close(s.stream);
+    return st;
+}
+
 static qn_status cut_file(qn_context *ctx, qn_text_source *s, int64_t file_number)
 {
     const qn_source_file *file = &s->files.file[file_number];
     const int64_t n_ranges = (file->size + s->split_bytes - 1) / s->split_bytes;
     quote_task task = {ctx, file, s->split_bytes, NULL};
-    int64_t begin = 0;
+    int64_t begin = 0, head = 0;
     qn_status st = QN_OK;
 
     if (s->dialect.quotes && n_ranges > 1) {
         QN_NEW0(ctx, task.has_quote, n_ranges, "ranges with quotes");
         QN_TRY(qn_parallel(ctx, n_ranges, find_quotes, &task));
     }
+    if (n_ranges > 1)
+        QN_TRY(find_head(ctx, s, file, &head));
     for (int64_t r = 1; r <= n_ranges && begin < file->size; r++) {
         const int64_t target = r * s->split_bytes;
-        int64_t next = begin;
+        int64_t next = begin > head ? begin : head;
 
-        if (target <= begin)
+        if (target <= next && target < file->size)
             continue;
         if (target >= file->size)
             next = file->size;
