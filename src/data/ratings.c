@@ -248,10 +248,10 @@ static qn_status build_by_user(build *b, int32_t partitions)
     };
 
     b->orient = (qn_orient){.ctx = ctx, .o = &b->ratings->by_user};
-    QN_TRY(qn_orient_open(&b->orient, "ratings by user", b->ratings->n_values > 0, partitions));
+    QN_TRY(qn_orient_open(&b->orient, b->ratings->n_values > 0, partitions));
     QN_TRY(qn_exchange_run(ctx, &exchange));
     drop_triples(b->triples);
-    QN_TRY(qn_orient_close(&b->orient, &repeats));
+    QN_TRY(qn_orient_close(&b->orient, "ratings by user", &repeats));
     QN_TRY(qn_comm_sum_int64(ctx, &repeats, 1));
     b->ratings->counts.duplicates += repeats;
 done:
@@ -275,9 +275,9 @@ static qn_status build_by_item(build *b, int32_t partitions)
     };
 
     b->orient = (qn_orient){.ctx = ctx, .o = &b->ratings->by_item};
-    QN_TRY(qn_orient_open(&b->orient, "ratings by item", b->ratings->n_values > 0, partitions));
+    QN_TRY(qn_orient_open(&b->orient, b->ratings->n_values > 0, partitions));
     QN_TRY(qn_exchange_run(ctx, &exchange));
-    QN_TRY(qn_orient_close(&b->orient, &repeats));
+    QN_TRY(qn_orient_close(&b->orient, "ratings by item", &repeats));
 done:
     qn_orient_release(&b->orient);
     return st;

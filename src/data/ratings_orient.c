@@ -222,60 +222,106 @@ static void start_cursors(qn_orient *t)
     }
 }
 
-/* Runs of rows of about equal weight, one a task of the scatter. */
-static qn_status cut_rows(qn_orient *t)
-{
-    qn_context *ctx = t->ctx;
-    qn_status st = QN_OK;
-    int64_t total = 0, taken = 0, run = 1;
-
-    t->n_cuts = qn_context_threads(ctx);
-    QN_NEW(ctx, t->cut, t->n_cuts + 1, "rows of ratings");
-    for (int64_t r = t->first_row; r < t->end_row; r++)
-        total += t->o->degree[r];
-    t->cut[0] = t->first_row;
-    for (int64_t r = t->first_row; r < t->end_row && run < t->n_cuts; r++) {
-        taken += t->o->degree[r];
-        while (run < t->n_cuts && taken >= total * run / t->n_cuts)
-            t->cut[run++] = r + 1;
-    }
-    while (run <= t->n_cuts)
-        t->cut[run++] = t->end_row;
-done:
-    return st;
-}
-
-static qn_status lay_out(qn_orient *t, const char *name, int32_t partitions)
+static qn_status lay_out(qn_orient *t, const char *name)
 {
     qn_context *ctx = t->ctx;
     qn_orientation *o = t->o;
     qn_status st = QN_OK;
 
-    QN_TRY(make_partitions(t, partitions));
     QN_TRY(number_segments(t));
     QN_TRY(qn_store_create(ctx, name, &o->store));
     for (int64_t p = 0; p < o->partitioning->n_partitions; p++)
         if (o->partitioning->partition[p].owner == qn_rank(ctx))
             QN_TRY(add_blocks(t, p));
     start_cursors(t);
-    QN_TRY(cut_rows(t));
 done:
     return st;
 }
 
-qn_status qn_orient_open(qn_orient *orient, const char *name, bool coded, int32_t partitions)
+/* ---- piles ---- */
+
+/* Entries of a pile: with their rows' places they stay in a core's second cache. */
+#define PILE_ENTRIES ((int64_t)64 << 10)
+#define MAX_PILES    512
+
+static size_t bits_bytes(const qn_orient *t)
+{
+    return t->coded ? sizeof(uint8_t) : sizeof(uint32_t);
+}
+
+static void cut_piles(qn_orient *t, int64_t target)
+{
+    int64_t in_pile = 0;
+
+    t->n_piles = 0;
+    t->pile_start[0] = 0;
+    t->pile_row[0] = t->first_row;
+    for (int64_t r = t->first_row; r < t->end_row; r++) {
+        in_pile += t->o->degree[r];
+        t->pile_of[r - t->first_row] = (uint16_t)t->n_piles;
+        if (in_pile < target && r + 1 < t->end_row)
+            continue;
+        t->n_piles++;
+        t->pile_row[t->n_piles] = r + 1;
+        t->pile_start[t->n_piles] = t->pile_start[t->n_piles - 1] + in_pile;
+        in_pile = 0;
+    }
+    memcpy(t->pile_next, t->pile_start, (size_t)t->n_piles * sizeof *t->pile_next);
+}
+
+static qn_status make_piles(qn_orient *t)
+{
+    qn_context *ctx = t->ctx;
+    qn_status st = QN_OK;
+    int64_t n = 0;
+
+    for (int64_t r = t->first_row; r < t->end_row; r++)
+        n += t->o->degree[r];
+    QN_NEW(ctx, t->pile_row, MAX_PILES + 2, "piles of ratings");
+    QN_NEW(ctx, t->pile_start, MAX_PILES + 2, "piles of ratings");
+    QN_NEW(ctx, t->pile_next, MAX_PILES + 2, "piles of ratings");
+    QN_NEW(ctx, t->pile_of, t->end_row - t->first_row, "piles of ratings");
+    cut_piles(t, n / MAX_PILES > PILE_ENTRIES ? n / MAX_PILES + 1 : PILE_ENTRIES);
+    QN_NEW(ctx, t->row, n, "ratings being arranged");
+    QN_NEW(ctx, t->other, n, "ratings being arranged");
+    QN_TRY(qn_alloc_array(ctx, &t->bits, n, bits_bytes(t), "ratings being arranged"));
+done:
+    return st;
+}
+
+static qn_status prepare(qn_orient *t, int32_t partitions)
+{
+    const qn_status st = make_partitions(t, partitions);
+
+    return st == QN_OK ? make_piles(t) : st;
+}
+
+qn_status qn_orient_open(qn_orient *orient, bool coded, int32_t partitions)
 {
     orient->coded = coded;
-    return qn_comm_agree(orient->ctx, lay_out(orient, name, partitions));
+    return qn_comm_agree(orient->ctx, prepare(orient, partitions));
+}
+
+static void drop_piles(qn_orient *t)
+{
+    qn_free(t->row);
+    qn_free(t->other);
+    qn_free(t->bits);
+    t->row = t->other = NULL;
+    t->bits = NULL;
 }
 
 void qn_orient_release(qn_orient *orient)
 {
+    drop_piles(orient);
+    qn_free(orient->pile_row);
+    qn_free(orient->pile_start);
+    qn_free(orient->pile_next);
+    qn_free(orient->pile_of);
     qn_free(orient->cursor);
     qn_free(orient->place);
     qn_free(orient->first_segment);
     qn_free(orient->rank_end);
-    qn_free(orient->cut);
     *orient = (qn_orient){0};
 }
 
@@ -288,13 +334,56 @@ int32_t qn_orient_owner(const qn_orient *orient, uint32_t row)
     return rank;
 }
 
-/* ---- filling ---- */
-
-typedef struct scatter_job {
+typedef struct take_job {
     qn_orient *t;
     const qn_entry *entry;
-    int64_t n;
-} scatter_job;
+    int64_t n, n_runs;
+} take_job;
+
+/* A task takes the entries of its run of piles: each pile is written by one thread, in the order in
+ * which entries come. */
+static qn_status take_run(void *arg, int64_t run, int32_t thread)
+{
+    const take_job *job = arg;
+    qn_orient *t = job->t;
+    const uint32_t first = (uint32_t)t->pile_row[t->n_piles * run / job->n_runs];
+    const uint32_t n_rows = (uint32_t)t->pile_row[t->n_piles * (run + 1) / job->n_runs] - first;
+    uint8_t *code = t->coded ? t->bits : NULL;
+    uint32_t *bits = t->coded ? NULL : t->bits;
+
+    (void)thread;
+    for (int64_t e = 0; e < job->n; e++) {
+        const qn_entry *entry = &job->entry[e];
+        int64_t at;
+
+        if (entry->row - first >= n_rows)
+            continue;
+        at = t->pile_next[t->pile_of[entry->row - t->first_row]]++;
+        t->row[at] = entry->row;
+        t->other[at] = entry->other;
+        if (code)
+            code[at] = (uint8_t)entry->bits;
+        else
+            bits[at] = entry->bits;
+    }
+    return QN_OK;
+}
+
+qn_status qn_orient_take(qn_orient *orient, const qn_entry *entries, int64_t n)
+{
+    take_job job = {orient, entries, n, qn_context_threads(orient->ctx)};
+
+    return n == 0 ? QN_OK : qn_parallel(orient->ctx, job.n_runs, take_run, &job);
+}
+
+/* ---- from piles to rows ---- */
+
+typedef struct sort_job {
+    qn_orient *t;
+    uint64_t **keys; /* [threads], 2 * max_degree each; made when a thread comes first */
+    int64_t max_degree;
+    atomic_int_fast64_t repeats;
+} sort_job;
 
 static void next_segment(const qn_orient *t, qn_row_cursor *cursor, int64_t i)
 {
@@ -311,60 +400,34 @@ static void next_segment(const qn_orient *t, qn_row_cursor *cursor, int64_t i)
     cursor->next++;
 }
 
-/* A task takes the entries of its run of rows: each row is written by one thread, in the order in
- * which entries come. */
-static qn_status scatter_run(void *arg, int64_t run, int32_t thread)
+static void scatter_pile(const qn_orient *t, int64_t pile)
 {
-    const scatter_job *job = arg;
-    const qn_orient *t = job->t;
-    const uint32_t first = (uint32_t)t->cut[run];
-    const uint32_t n_rows = (uint32_t)(t->cut[run + 1] - t->cut[run]);
     const bool coded = t->coded;
 
-    (void)thread;
-    for (int64_t e = 0; e < job->n; e++) {
-        const qn_entry *entry = &job->entry[e];
-        qn_row_cursor *cursor;
+    for (int64_t e = t->pile_start[pile]; e < t->pile_start[pile + 1]; e++) {
+        qn_row_cursor *cursor = &t->cursor[t->row[e] - t->first_row];
 
-        if (entry->row - first >= n_rows)
-            continue;
-        cursor = &t->cursor[entry->row - t->first_row];
-        *cursor->index++ = entry->other;
+        *cursor->index++ = t->other[e];
         if (coded) {
-            *(uint8_t *)cursor->value = (uint8_t)entry->bits;
+            *(uint8_t *)cursor->value = ((const uint8_t *)t->bits)[e];
             cursor->value = (uint8_t *)cursor->value + 1;
         } else {
-            memcpy(cursor->value, &entry->bits, sizeof entry->bits);
+            *(uint32_t *)cursor->value = ((const uint32_t *)t->bits)[e];
             cursor->value = (uint32_t *)cursor->value + 1;
         }
         if (--cursor->left == 0)
-            next_segment(t, cursor, entry->row - t->first_row);
+            next_segment(t, cursor, t->row[e] - t->first_row);
     }
-    return QN_OK;
 }
-
-qn_status qn_orient_take(qn_orient *orient, const qn_entry *entries, int64_t n)
-{
-    scatter_job job = {orient, entries, n};
-
-    return qn_parallel(orient->ctx, orient->n_cuts, scatter_run, &job);
-}
-
-/* ---- order within rows ---- */
-
-#define ROWS_PER_TASK 512
-
-typedef struct sort_job {
-    qn_orient *t;
-    uint64_t **keys; /* [threads], 2 * max_degree each; made when a thread comes first */
-    int64_t max_degree;
-    atomic_int_fast64_t repeats;
-} sort_job;
 
 static uint32_t value_order(const qn_orient *t, const qn_segment_place *place, int64_t i)
 {
-    return t->coded ? ((const uint8_t *)place->value)[i]
-                    : qn_float_order(((const float *)place->value)[i]);
+    float value;
+
+    if (t->coded)
+        return ((const uint8_t *)place->value)[i];
+    memcpy(&value, (const uint32_t *)place->value + i, sizeof value);
+    return qn_float_order(value);
 }
 
 static void load_row(const qn_orient *t, int64_t i, uint64_t *keys)
@@ -389,55 +452,64 @@ static void store_row(const qn_orient *t, int64_t i, const uint64_t *keys)
         const int64_t n = segment_entries(t, row, part);
 
         for (int64_t e = 0; e < n; e++, keys++) {
+            const float value = qn_float_of_order((uint32_t)*keys);
+
             place->index[e] = (uint32_t)(*keys >> 32);
             if (t->coded)
                 ((uint8_t *)place->value)[e] = (uint8_t)*keys;
             else
-                ((float *)place->value)[e] = qn_float_of_order((uint32_t)*keys);
+                memcpy((uint32_t *)place->value + e, &value, sizeof value);
         }
     }
 }
 
-static qn_status sort_rows(void *arg, int64_t task, int32_t thread)
+/* Returns the entries whose `other` stood before. */
+static int64_t sort_row(const qn_orient *t, int64_t i, uint64_t *keys)
+{
+    const int64_t n = t->o->degree[t->first_row + i];
+    int64_t repeats = 0;
+
+    load_row(t, i, keys);
+    if (!qn_keys_ascend(keys, n)) {
+        qn_sort_keys(keys, n, keys + n);
+        store_row(t, i, keys);
+    }
+    for (int64_t e = 1; e < n; e++)
+        repeats += keys[e - 1] >> 32 == keys[e] >> 32;
+    return repeats;
+}
+
+static qn_status arrange_pile(void *arg, int64_t pile, int32_t thread)
 {
     sort_job *job = arg;
-    qn_context *ctx = job->t->ctx;
-    const int64_t n_rows = job->t->end_row - job->t->first_row;
-    const int64_t end = (task + 1) * ROWS_PER_TASK < n_rows ? (task + 1) * ROWS_PER_TASK : n_rows;
+    const qn_orient *t = job->t;
+    qn_context *ctx = t->ctx;
     qn_status st = QN_OK;
     int64_t repeats = 0;
 
     if (!job->keys[thread])
         QN_NEW(ctx, job->keys[thread], 2 * job->max_degree, "sorting a row");
-    for (int64_t i = task * ROWS_PER_TASK; i < end; i++) {
-        const int64_t n = job->t->o->degree[job->t->first_row + i];
-        uint64_t *keys = job->keys[thread];
-
-        load_row(job->t, i, keys);
-        if (!qn_keys_ascend(keys, n)) {
-            qn_sort_keys(keys, n, keys + n);
-            store_row(job->t, i, keys);
-        }
-        for (int64_t e = 1; e < n; e++)
-            repeats += keys[e - 1] >> 32 == keys[e] >> 32;
-    }
+    scatter_pile(t, pile);
+    for (int64_t r = t->pile_row[pile]; r < t->pile_row[pile + 1]; r++)
+        repeats += sort_row(t, r - t->first_row, job->keys[thread]);
     atomic_fetch_add_explicit(&job->repeats, repeats, memory_order_relaxed);
 done:
     return st;
 }
 
-static qn_status sort_and_seal(qn_orient *t, int64_t *n_repeats)
+static qn_status arrange(qn_orient *t, const char *name, int64_t *n_repeats)
 {
     qn_context *ctx = t->ctx;
     sort_job job = {.t = t};
-    const int64_t n_rows = t->end_row - t->first_row;
     qn_status st = QN_OK;
 
+    QN_TRY(lay_out(t, name));
     for (int64_t r = t->first_row; r < t->end_row; r++)
         if (t->o->degree[r] > job.max_degree)
             job.max_degree = t->o->degree[r];
     QN_NEW0(ctx, job.keys, qn_context_threads(ctx), "sorting rows");
-    QN_TRY(qn_parallel(ctx, (n_rows + ROWS_PER_TASK - 1) / ROWS_PER_TASK, sort_rows, &job));
+    QN_TRY(qn_parallel(ctx, t->n_piles, arrange_pile, &job));
+    drop_piles(t);
     QN_TRY(qn_store_seal(ctx, t->o->store));
     *n_repeats = job.repeats;
 done:
@@ -447,8 +519,8 @@ done:
     return st;
 }
 
-qn_status qn_orient_close(qn_orient *orient, int64_t *n_repeats)
+qn_status qn_orient_close(qn_orient *orient, const char *name, int64_t *n_repeats)
 {
     *n_repeats = 0;
-    return qn_comm_agree(orient->ctx, sort_and_seal(orient, n_repeats));
+    return qn_comm_agree(orient->ctx, arrange(orient, name, n_repeats));
 }

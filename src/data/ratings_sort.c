@@ -33,45 +33,44 @@ static void sort_short(uint64_t *keys, int64_t n)
     }
 }
 
-/* One pass by byte `digit`; false if all keys agree in it and nothing was moved. */
-static bool sort_digit(const uint64_t *from, uint64_t *to, int64_t n, int64_t *count, int digit)
+/* One pass by byte `digit`. */
+static void sort_digit(const uint64_t *from, uint64_t *to, int64_t n, int digit)
 {
+    int64_t place[256] = {0};
     int64_t start = 0;
 
-    if (count[(from[0] >> (8 * digit)) & 255] == n)
-        return false;
+    for (int64_t i = 0; i < n; i++)
+        place[(from[i] >> (8 * digit)) & 255]++;
     for (int64_t b = 0; b < 256; b++) {
-        const int64_t here = count[b];
+        const int64_t here = place[b];
 
-        count[b] = start;
+        place[b] = start;
         start += here;
     }
     for (int64_t i = 0; i < n; i++)
-        to[count[(from[i] >> (8 * digit)) & 255]++] = from[i];
-    return true;
+        to[place[(from[i] >> (8 * digit)) & 255]++] = from[i];
 }
 
-/* Radix sort, lowest byte first; bytes in which all keys agree cost one look. */
+/* Radix sort, lowest byte first; bytes in which all keys agree are passed over. */
 void qn_sort_keys(uint64_t *keys, int64_t n, uint64_t *scratch)
 {
-    int64_t count[DIGITS][256];
     uint64_t *from = keys, *to = scratch;
+    uint64_t differs = 0;
 
     if (n <= SHORT) {
         sort_short(keys, n);
         return;
     }
-    memset(count, 0, sizeof count);
-    for (int64_t i = 0; i < n; i++)
-        for (int d = 0; d < DIGITS; d++)
-            count[d][(keys[i] >> (8 * d)) & 255]++;
+    for (int64_t i = 1; i < n; i++)
+        differs |= keys[i] ^ keys[0];
     for (int d = 0; d < DIGITS; d++) {
-        if (sort_digit(from, to, n, count[d], d)) {
-            uint64_t *const swap = from;
+        uint64_t *const swap = from;
 
-            from = to;
-            to = swap;
-        }
+        if (!((differs >> (8 * d)) & 255))
+            continue;
+        sort_digit(from, to, n, d);
+        from = to;
+        to = swap;
     }
     if (from != keys)
         memcpy(keys, from, (size_t)n * sizeof *keys);

@@ -53,6 +53,12 @@ static int32_t find_alias(const qn_schema *schema, const column_role *role)
     return found;
 }
 
+/* Whether columns are called by names: a header gives them, or the format itself. */
+static bool has_names(const qn_source *source)
+{
+    return qn_source_schema(source)->has_names || qn_source_format(source) == QN_FORMAT_NETFLIX;
+}
+
 /* Column of a role; *field is -1 where it is not there and `optional`. */
 static qn_status find_column(qn_context *ctx, const qn_source *source, const column_role *role,
                              const char *wanted, bool optional, int32_t *field)
@@ -61,18 +67,14 @@ static qn_status find_column(qn_context *ctx, const qn_source *source, const col
     const bool is_default = strcmp(wanted, role->name) == 0;
 
     *field = find_exact(schema, wanted);
-    if (*field >= 0)
-        return QN_OK;
-    if (is_default && !schema->has_names)
-        wanted = role->number;
-    *field =
-        is_default && schema->has_names ? find_alias(schema, role) : find_exact(schema, wanted);
-    if (*field >= 0) {
-        if (schema->has_names)
+    if (*field < 0 && is_default && !has_names(source))
+        *field = find_exact(schema, role->number);
+    if (*field < 0 && is_default && has_names(source)) {
+        *field = find_alias(schema, role);
+        if (*field >= 0)
             qn_emit_fact(ctx, role->name, schema->field[*field].name);
-        return QN_OK;
     }
-    return optional ? QN_OK : qn_source_column(ctx, source, wanted, field);
+    return *field >= 0 || optional ? QN_OK : qn_source_column(ctx, source, wanted, field);
 }
 
 static qn_status add_column(const qn_source *source, qn_rating_columns *columns, int32_t field,
@@ -129,7 +131,8 @@ qn_status qn_rating_columns_find(qn_context *ctx, const qn_source *source,
         return QN_OK;
     QN_TRY(find_column(ctx, source, &roles[3], options->timestamp_col, true, &field));
     if (field < 0 && need_time) {
-        qn_source_column(ctx, source, options->timestamp_col, &field);
+        if (qn_source_column(ctx, source, options->timestamp_col, &field) == QN_OK)
+            return qn_fail(ctx, QN_EINTERNAL, "a column of times was there and was not");
         return qn_fail_prefix(ctx, QN_EINVAL,
                               "times are needed here (by --split or --on-duplicate latest): name "
                               "their column with --timestamp-col");
