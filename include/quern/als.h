@@ -49,6 +49,7 @@ typedef struct qn_als_model {
     float mean_rating;       /* for cold start `mean`; NaN where unknown (models of Spark) */
     uint32_t *item_count;    /* [items.n] training ratings of each item; NULL unknown */
     int32_t iterations;      /* sweeps done */
+    double loss;             /* of the last sweep, as its step event gives it; NaN unknown */
     char kernel_set[16];
     uint64_t data_fingerprint;
     float *item_mean;        /* [items.n] mean training rating of each item, for `popular`; NULL unknown */

@@ -194,6 +194,16 @@ void qn_cli_args_release(qn_cli_args *args)
     memset(args, 0, sizeof *args);
 }
 
+void qn_cli_args_take_words(qn_cli_args *args, const char *name)
+{
+    option_word option = {0};
+    const args_reader r = {.args = args};
+
+    option_find(args, name, &option);
+    for (int64_t i = 0; option.param && i < args->n_words; i++)
+        add_value(&r, &option, args->word[i]);
+}
+
 qn_status qn_cli_args_apply(qn_context *ctx, const qn_cli_args *args, int32_t t, void *values)
 {
     qn_params_init(args->table[t], values);

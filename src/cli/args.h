@@ -30,6 +30,9 @@ qn_status qn_cli_args_read(qn_context *ctx, const qn_params *const *table, int32
                            const char *const *word, int32_t n, qn_cli_args *args);
 void qn_cli_args_release(qn_cli_args *args);
 
+/* Makes the words values of the list option `name`. */
+void qn_cli_args_take_words(qn_cli_args *args, const char *name);
+
 /* Sets the defaults of table `t`, then what was given. */
 qn_status qn_cli_args_apply(qn_context *ctx, const qn_cli_args *args, int32_t t, void *values);
 /* QN_EINVAL names every required option that was not given. */

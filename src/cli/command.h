@@ -25,6 +25,8 @@ typedef struct qn_cli_globals {
 extern const qn_params qn_cli_global_table;
 
 struct qn_command;
+struct qn_progress;
+struct qn_record;
 
 /* One call of the program. Everything is borrowed by the command and freed by main. */
 typedef struct qn_cli {
@@ -35,9 +37,9 @@ typedef struct qn_cli {
     const char *const *argument;     /* words that are no options */
     int64_t n_arguments;
     const qn_cli_args *args;
-    qn_terminal out, err;    /* standard output and error */
-    const char *const *line; /* the command line as given, for the run record */
-    int32_t n_line;
+    qn_terminal out, err;         /* standard output and error */
+    struct qn_progress *progress; /* draws on a terminal, and says warnings */
+    struct qn_record *record;     /* of the job under way; NULL: none is kept */
 } qn_cli;
 
 typedef struct qn_command {
@@ -46,10 +48,11 @@ typedef struct qn_command {
     const char *arguments; /* "PATH"; NULL: takes none */
     int32_t min_arguments, max_arguments;
     const qn_params *table[QN_CLI_MAX_TABLES]; /* ended by NULL; the global table is added */
-    const char *usage;    /* the options that matter, for the usage line; NULL: "[options]" */
-    const char *notes;    /* paragraphs for help and man page; NULL: none */
-    const char *examples; /* one a line; NULL: none */
-    bool hidden;          /* not listed in the help */
+    const char *words_are; /* words are values of this list option; NULL: they are arguments */
+    const char *usage;     /* the options that matter, for the usage line; NULL: "[options]" */
+    const char *notes;     /* paragraphs for help and man page; NULL: none */
+    const char *examples;  /* one a line; NULL: none */
+    bool hidden;           /* not listed in the help */
     qn_status (*run)(qn_cli *cli);
 } qn_command;
 

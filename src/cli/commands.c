@@ -5,7 +5,17 @@
 #include "cli/commands.h"
 
 const qn_command *const qn_commands[] = {
-    &qn_cmd_doctor, &qn_cmd_params, &qn_cmd_completion, &qn_cmd_man, &qn_cmd_help, NULL,
+    &qn_cmd_datagen_ratings,
+    &qn_cmd_fetch,
+    &qn_cmd_split,
+    &qn_cmd_runs_list,
+    &qn_cmd_runs_show,
+    &qn_cmd_doctor,
+    &qn_cmd_params,
+    &qn_cmd_completion,
+    &qn_cmd_man,
+    &qn_cmd_help,
+    NULL,
 };
 
 /* Words of `name` that begin word[0..n), or 0. */

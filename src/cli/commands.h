@@ -5,9 +5,22 @@
 #include "cli/command.h"
 
 extern const qn_command qn_cmd_completion;
+extern const qn_command qn_cmd_datagen_ratings;
 extern const qn_command qn_cmd_doctor;
+extern const qn_command qn_cmd_evaluate;
+extern const qn_command qn_cmd_explain;
+extern const qn_command qn_cmd_fetch;
+extern const qn_command qn_cmd_fit_als;
 extern const qn_command qn_cmd_help;
+extern const qn_command qn_cmd_inspect;
 extern const qn_command qn_cmd_man;
 extern const qn_command qn_cmd_params;
+extern const qn_command qn_cmd_predict;
+extern const qn_command qn_cmd_recommend;
+extern const qn_command qn_cmd_runs_list;
+extern const qn_command qn_cmd_runs_show;
+extern const qn_command qn_cmd_similar;
+extern const qn_command qn_cmd_split;
+extern const qn_command qn_cmd_tune_als;
 
 #endif

@@ -73,5 +73,5 @@ int main(int argc, char **argv)
     command = qn_command_find(word, n, &n_words);
     if (!command)
         return unknown_command(word, n);
-    return qn_session_run(command, word + n_words, n - n_words, word, n);
+    return qn_session_run(command, word + n_words, n - n_words);
 }

@@ -8,6 +8,8 @@
 
 #include "base/alloc.h"
 #include "cli/help.h"
+#include "run/progress.h"
+#include "run/record.h"
 
 #define EXIT_BROKEN_PIPE 141 /* as a shell shows a program ended by SIGPIPE */
 
@@ -29,20 +31,21 @@ static void on_signal(int number)
 
 static void catch_signals(qn_context *ctx)
 {
+    static const int caught[] = {SIGINT, SIGTERM};
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    struct sigaction before;
 
     signal_context = ctx;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
+        if (sigaction(caught[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(caught[i], &action, NULL);
     /* A reader that has gone is seen as a failed write, so that nothing is left half written. */
     signal(SIGPIPE, SIG_IGN);
 }
 
 static void release_signals(void)
 {
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
-    signal_context = NULL;
+    signal_context = NULL; /* from here on a first signal is only noted */
 }
 
 static bool output_is_broken(void)
@@ -72,15 +75,6 @@ void qn_session_complain(const char *command, const char *message)
     fprintf(stderr, "%squern:%s %s%s%s\n", qn_red(&err), qn_plain(&err), command ? command : "",
             command ? ": " : "", qn_string_text(&text));
     qn_string_release(&text);
-}
-
-/* Warnings of the run, unless --quiet. */
-static void warning_sink(void *user, const qn_event *event)
-{
-    const qn_cli *cli = user;
-
-    if (event->kind == QN_EVENT_WARNING && !cli->globals->quiet)
-        fprintf(stderr, "quern: note: %s\n", event->text);
 }
 
 static qn_status check_globals(qn_context *ctx, const qn_cli_globals *globals)
@@ -178,6 +172,18 @@ static int exit_code(const qn_cli *cli, qn_status st, const qn_context *ctx)
     return 0;
 }
 
+static qn_status open_progress(qn_cli *cli)
+{
+    const qn_progress_options options = {
+        .stream = stderr,
+        .is_terminal = cli->err.is_terminal,
+        .quiet = cli->globals->quiet,
+        .width = cli->err.width,
+    };
+
+    return qn_progress_open(cli->ctx, &options, &cli->progress);
+}
+
 /* With a context of its own, made as the options say. */
 static int run_in_context(qn_cli *cli, qn_context *early)
 {
@@ -187,15 +193,18 @@ static int run_in_context(qn_cli *cli, qn_context *early)
     if (st != QN_OK)
         return exit_code(cli, st, early);
     catch_signals(cli->ctx);
-    st = qn_context_add_sink(cli->ctx, warning_sink, cli);
+    st = open_progress(cli);
     if (st == QN_OK)
         st = run_command(cli);
     release_signals();
+    qn_progress_clear(cli->progress);
     code = exit_code(cli, st, cli->ctx);
     free_lists(cli);
     for (int32_t t = 0; t < QN_CLI_MAX_TABLES; t++)
         free(cli->values[t]);
     qn_context_free(cli->ctx);
+    qn_record_free(cli->record);
+    qn_progress_free(cli->progress);
     return code;
 }
 
@@ -222,6 +231,8 @@ static int run_with_early(qn_cli *cli, qn_context *early, const char *const *wor
     }
     if (st == QN_OK)
         st = check_words(early, cli->command, &args);
+    if (st == QN_OK && cli->command->words_are)
+        qn_cli_args_take_words(&args, cli->command->words_are);
     if (st == QN_OK)
         st = qn_cli_args_check_required(early, &args);
     if (st == QN_OK)
@@ -233,11 +244,10 @@ static int run_with_early(qn_cli *cli, qn_context *early, const char *const *wor
     return code;
 }
 
-int qn_session_run(const qn_command *command, const char *const *word, int32_t n,
-                   const char *const *line, int32_t n_line)
+int qn_session_run(const qn_command *command, const char *const *word, int32_t n)
 {
     const qn_context_options small = {.memory = (size_t)64 << 20, .threads = 1};
-    qn_cli cli = {.command = command, .line = line, .n_line = n_line};
+    qn_cli cli = {.command = command};
     qn_context *early = NULL;
     const qn_status st = qn_context_create(&small, &early);
     int code;

@@ -4,10 +4,8 @@
 
 #include "cli/command.h"
 
-/* Runs a command with word[0..n) behind its name; returns the exit code. `line` is the whole
- * command line, for the run record. */
-int qn_session_run(const qn_command *command, const char *const *word, int32_t n,
-                   const char *const *line, int32_t n_line);
+/* Runs a command with word[0..n) behind its name; returns the exit code. */
+int qn_session_run(const qn_command *command, const char *const *word, int32_t n);
 
 /* "quern: fit als: message" on standard error, further lines of the message behind it. */
 void qn_session_complain(const char *command, const char *message);

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/context.h"
+#include "base/text.h"
 #include "lifecycle/rows.h"
 
 static const qn_param rows_of_table[] = {
@@ -53,23 +54,34 @@ done:
     return st;
 }
 
-/* Indices of a column of ids, -1 where the model does not know one. */
+/* Index of the id in a row; ids of another type than the model's meet by their text. */
+static int64_t find_id(const qn_ids *ids, const qn_column *column, int64_t row)
+{
+    const bool is_text = column->type == QN_TEXT;
+    const char *text = column->data;
+    char digits[32];
+    int64_t number = 0;
+
+    if (is_text) {
+        const size_t length = column->offsets[row + 1] - column->offsets[row];
+
+        text += column->offsets[row];
+        if (ids->type == QN_ID_STRING)
+            return qn_ids_find_text(ids, text, length);
+        return qn_parse_int64(text, length, &number) ? qn_ids_find_number(ids, number) : -1;
+    }
+    number = column->type == QN_INT32 ? ((const int32_t *)column->data)[row]
+                                      : ((const int64_t *)column->data)[row];
+    if (ids->type != QN_ID_STRING)
+        return qn_ids_find_number(ids, number);
+    snprintf(digits, sizeof digits, "%lld", (long long)number);
+    return qn_ids_find_text(ids, digits, strlen(digits));
+}
+
 static void find_ids(const qn_ids *ids, const qn_column *column, int64_t n, int64_t *index)
 {
-    const char *text = column->data;
-
     for (int64_t r = 0; r < n; r++)
-        switch (column->type) {
-        case QN_TEXT:
-            index[r] = qn_ids_find_text(ids, text + column->offsets[r],
-                                        column->offsets[r + 1] - column->offsets[r]);
-            break;
-        case QN_INT32:
-            index[r] = qn_ids_find_number(ids, ((const int32_t *)column->data)[r]);
-            break;
-        default:
-            index[r] = qn_ids_find_number(ids, ((const int64_t *)column->data)[r]);
-        }
+        index[r] = find_id(ids, column, r);
 }
 
 static void count_cold(predict_job *job, int64_t n)

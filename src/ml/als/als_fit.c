@@ -271,13 +271,13 @@ done:
     return st;
 }
 
-static qn_status als_sweeps(als_fit *fit, int32_t *iterations)
+static qn_status als_sweeps(als_fit *fit, qn_als_model *model)
 {
     qn_status st = QN_OK;
     als_best best = {0};
     bool stop = false;
 
-    *iterations = 0;
+    model->iterations = 0;
     for (int32_t sweep = 1; sweep <= fit->params->max_iter && !stop; sweep++) {
         const double start = qn_seconds();
         double loss = 0;
@@ -285,12 +285,13 @@ static qn_status als_sweeps(als_fit *fit, int32_t *iterations)
         QN_TRY(als_solve_side(fit, QN_SIDE_ITEM, sweep, NULL));
         QN_TRY(als_solve_side(fit, QN_SIDE_USER, sweep, &loss));
         als_emit_step(fit, sweep, loss, qn_seconds() - start);
+        model->loss = als_loss_value(fit, loss);
         QN_TRY(als_watch(fit, sweep, &best, &stop));
-        *iterations = sweep;
+        model->iterations = sweep;
     }
     if (best.sweep > 0) {
         als_copy_factors(fit, false);
-        *iterations = best.sweep;
+        model->iterations = best.sweep;
     }
 done:
     return st;
@@ -319,7 +320,7 @@ static qn_status als_run(als_fit *fit, qn_als_model *model)
     QN_TRY(als_count_items(fit, model));
     QN_TRY(als_start_side(fit, QN_SIDE_USER));
     QN_TRY(als_start_side(fit, QN_SIDE_ITEM));
-    QN_TRY(als_sweeps(fit, &model->iterations));
+    QN_TRY(als_sweeps(fit, model));
     QN_TRY(als_warn_ridged(fit));
     als_model_close_biases(model, fit->eq.mean);
     model->mean_rating = fit->eq.mean;

@@ -21,6 +21,7 @@ qn_status als_model_create(qn_context *ctx, const qn_als_params *params, const q
     strcpy(m->prediction_col, "prediction");
     strncpy(m->kernel_set, ctx->kernels->name, sizeof m->kernel_set - 1);
     m->mean_rating = NAN;
+    m->loss = NAN;
     m->data_fingerprint = ratings->fingerprint;
     QN_TRY(qn_ids_copy(ctx, &ratings->users, &m->users));
     QN_TRY(qn_ids_copy(ctx, &ratings->items, &m->items));

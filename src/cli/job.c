@@ -1,0 +1,116 @@
+#include "cli/job.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/params_out.h"
+#include "run/progress.h"
+#include "run/record.h"
+#include "run/runs.h"
+
+static void json_value(qn_json *j, const qn_param *param, const void *field)
+{
+    const qn_text_list *list = field;
+    const char *choice;
+    size_t length = 0;
+
+    switch (param->type) {
+    case QN_PARAM_BOOL:
+        qn_json_bool(j, param->name, *(const bool *)field);
+        break;
+    case QN_PARAM_INT32:
+        qn_json_int(j, param->name, *(const int32_t *)field);
+        break;
+    case QN_PARAM_INT64:
+        qn_json_int(j, param->name, *(const int64_t *)field);
+        break;
+    case QN_PARAM_DOUBLE:
+        qn_json_real(j, param->name, *(const double *)field);
+        break;
+    case QN_PARAM_BYTES:
+        qn_json_int(j, param->name, (int64_t) * (const size_t *)field);
+        break;
+    case QN_PARAM_TEXT:
+        qn_json_text(j, param->name, *(const char *const *)field);
+        break;
+    case QN_PARAM_CHOICE:
+        choice = qn_param_choice(param, *(const int32_t *)field, &length);
+        qn_json_bytes(j, param->name, choice ? choice : "", length);
+        break;
+    case QN_PARAM_LIST:
+        qn_json_open(j, param->name, '[');
+        for (int64_t i = 0; i < list->n; i++)
+            qn_json_text(j, NULL, list->item[i]);
+        qn_json_close(j, ']');
+        break;
+    }
+}
+
+void qn_cli_job_parameters(const qn_cli *cli, qn_json *j, const char *key)
+{
+    qn_json_open(j, key, '{');
+    for (int32_t t = 0; t < cli->args->n_tables - 1; t++)
+        for (int64_t p = 0; p < cli->args->table[t]->n; p++) {
+            const qn_param *param = &cli->args->table[t]->param[p];
+
+            if (!param->hidden)
+                json_value(j, param, (const char *)cli->values[t] + param->offset);
+        }
+    qn_json_close(j, '}');
+}
+
+qn_status qn_cli_job_start(qn_cli *cli, const char *prefix)
+{
+    const bool keep = strcmp(cli->globals->runs_dir, "none") != 0;
+    qn_json parameters = {0};
+    qn_record_options options = {
+        .runs_dir = keep ? cli->globals->runs_dir : NULL,
+        .prefix = prefix,
+        .command = cli->command->name,
+        .threads_requested = cli->globals->threads,
+    };
+    qn_status st = QN_OK;
+
+    qn_cli_job_parameters(cli, &parameters, NULL);
+    options.parameters = qn_string_text(&parameters.out);
+    if (keep)
+        QN_TRY(qn_runs_sweep(cli->ctx, cli->globals->runs_dir, NULL));
+    QN_TRY(qn_record_open(cli->ctx, &options, &cli->record));
+done:
+    qn_json_release(&parameters);
+    return st;
+}
+
+/* The record with `members` in it, as the last line. */
+static qn_status print_record(const qn_cli *cli, const char *members)
+{
+    qn_string text = {0};
+    const qn_status st = qn_record_json(cli->ctx, cli->record, &text);
+
+    if (st == QN_OK) {
+        while (text.length > 0 && strchr("}\n", text.text[text.length - 1])) {
+            const bool brace = text.text[--text.length] == '}';
+
+            if (brace)
+                break;
+        }
+        fwrite(qn_string_text(&text), 1, text.length, stdout);
+        printf("%s%s}\n", members && members[0] ? "," : "", members ? members : "");
+    }
+    qn_string_release(&text);
+    return st;
+}
+
+qn_status qn_cli_job_end(qn_cli *cli, qn_status st, const char *members)
+{
+    const bool terminated = st == QN_ECANCELLED && qn_cancel_signal(cli->ctx) == SIGTERM;
+    const int code = terminated ? 128 + SIGTERM : qn_status_exit_code(st);
+    qn_status end = QN_OK;
+
+    qn_progress_clear(cli->progress);
+    if (cli->record)
+        end = qn_record_close(cli->ctx, cli->record, st, code);
+    if (st == QN_OK && end == QN_OK && cli->globals->json && cli->record)
+        end = print_record(cli, members);
+    return st != QN_OK ? st : end;
+}

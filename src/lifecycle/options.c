@@ -1,0 +1,83 @@
+#include "lifecycle/options.h"
+
+#include <string.h>
+
+#include "data/triples.h"
+
+static const qn_param ranking_rows[] = {
+    QN_PARAM(qn_ranking_options, k, 10, 1, 100000, "length of the lists that are judged",
+             .group = "Judging"),
+    QN_PARAM(qn_ranking_options, threshold, 4.0, -1e30, 1e30,
+             "a test rating at or above it is relevant", .aliases = "rating_threshold",
+             .group = "Judging"),
+    QN_PARAM_CHOICE_OF(
+        qn_ranking_options, protocol, QN_PROTOCOL_CHOICE_AUTO, "auto|" QN_PROTOCOL_CHOICES,
+        "how rankings are judged; auto: honest where the training ratings are known, "
+        "else reference",
+        .group = "Judging"),
+    QN_PARAM(qn_ranking_options, ranking_users, 0, -1, INT32_MAX,
+             "judge the rankings of that many users, 0 all, -1 no rankings", .group = "Judging"),
+};
+const qn_params qn_ranking_table = {"ranking", ranking_rows,
+                                    sizeof ranking_rows / sizeof *ranking_rows,
+                                    sizeof(qn_ranking_options)};
+
+static const qn_param columns_rows[] = {
+    QN_PARAM_CHOICE_OF(qn_columns_options, format, QN_FORMAT_AUTO, QN_FORMAT_CHOICES,
+                       "format of the files; auto: found out", .group = "Files"),
+    QN_PARAM_CHOICE_OF(qn_columns_options, header, 0, "auto|no|yes",
+                       "whether the first line names the columns", .group = "Files"),
+    QN_PARAM_STRING(qn_columns_options, delimiter, NULL, "C",
+                    "one character between fields; found out if not given", .group = "Files"),
+    QN_PARAM_STRING(qn_columns_options, user_col, NULL, "COL",
+                    "column of users; the model's name for it if not given", .group = "Files",
+                    .aliases = "user_id_column"),
+    QN_PARAM_STRING(qn_columns_options, item_col, NULL, "COL",
+                    "column of items; the model's name for it if not given", .group = "Files",
+                    .aliases = "item_id_column"),
+    QN_PARAM_STRING(qn_columns_options, rating_col, NULL, "COL",
+                    "column of ratings; the model's name for it if not given", .group = "Files"),
+    QN_PARAM_STRING(qn_columns_options, timestamp_col, NULL, "COL", "column of times",
+                    .group = "Files"),
+    QN_PARAM_CHOICE_OF(qn_columns_options, on_bad_row, QN_BAD_ROW_SKIP, QN_ON_BAD_ROW_CHOICES,
+                       "stop at a row that cannot be read, or count it and go on",
+                       .group = "Files"),
+};
+const qn_params qn_columns_table = {"columns", columns_rows,
+                                    sizeof columns_rows / sizeof *columns_rows,
+                                    sizeof(qn_columns_options)};
+
+const char *qn_protocol_name(qn_ranking_protocol protocol)
+{
+    static const char *const name[] = {"spark", "reference", "honest"};
+
+    return name[protocol];
+}
+
+/* A column's name: as given, else the model's, else the default of `fit`. A model of Spark's whose
+ * columns were never named says "user", "item", "rating", which tells nothing. */
+static void name_column(const char *given, const char *of_model, const char *unnamed,
+                        const char **name)
+{
+    if (given)
+        *name = given;
+    else if (of_model[0] && strcmp(of_model, unnamed) != 0)
+        *name = of_model;
+}
+
+void qn_columns_ratings(const qn_columns_options *columns, const qn_als_model *model,
+                        const qn_text_list *input, qn_ratings_options *out)
+{
+    qn_params_init(&qn_ratings_table, out);
+    out->input = *input;
+    out->format = columns->format;
+    out->header = columns->header;
+    out->delimiter = columns->delimiter;
+    out->on_bad_row = columns->on_bad_row;
+    name_column(columns->user_col, model->user_col, "user", &out->user_col);
+    name_column(columns->item_col, model->item_col, "item", &out->item_col);
+    name_column(columns->rating_col, model->rating_col, "rating", &out->rating_col);
+    name_column(columns->timestamp_col, "", "", &out->timestamp_col);
+    if (model->users.type == QN_ID_STRING && model->items.type == QN_ID_STRING)
+        out->id_type = QN_ID_STRING;
+}
