@@ -1,6 +1,6 @@
 /* An ALS model in memory: made empty, given biases' last form, freed. */
 #include <math.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "ml/als/als_impl.h"
 
@@ -15,11 +15,11 @@ qn_status als_model_create(qn_context *ctx, const qn_als_params *params, const q
     m->params = *params;
     m->rank = als_columns(params);
     m->stride = qn_factor_stride(m->rank);
-    strcpy(m->user_col, "user");
-    strcpy(m->item_col, "item");
-    strcpy(m->rating_col, "rating");
-    strcpy(m->prediction_col, "prediction");
-    strncpy(m->kernel_set, ctx->kernels->name, sizeof m->kernel_set - 1);
+    snprintf(m->user_col, sizeof m->user_col, "%s", "user");
+    snprintf(m->item_col, sizeof m->item_col, "%s", "item");
+    snprintf(m->rating_col, sizeof m->rating_col, "%s", "rating");
+    snprintf(m->prediction_col, sizeof m->prediction_col, "%s", "prediction");
+    snprintf(m->kernel_set, sizeof m->kernel_set, "%s", ctx->kernels->name);
     m->mean_rating = NAN;
     m->loss = NAN;
     m->data_fingerprint = ratings->fingerprint;
