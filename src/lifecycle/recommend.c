@@ -66,7 +66,7 @@ static void ask(asked_rows *asked, const char *text)
 
     if (index < 0) {
         if (result->unknown++ == 0)
-            snprintf(result->first_unknown, sizeof result->first_unknown, "%s", text);
+            snprintf(result->first_unknown, sizeof result->first_unknown, "%.120s", text);
         return;
     }
     if (asked->is_asked[index])
