@@ -47,6 +47,10 @@ static qn_status check_options(qn_context *ctx, const qn_recommend_options *o, r
                        "%s of --user, --users, --all-users, --item, --items, --all-items, "
                        "--new-user, --new-item: give one",
                        given == 0 ? "none" : "more than one");
+    if (o->exclude_seen.n > 0 && (o->new_user || o->new_item))
+        return qn_fail(ctx, QN_EINVAL,
+                       "--exclude-seen does not go with --new-user and --new-item: what their "
+                       "ratings hold is left out anyway");
     job->side = users ? QN_SIDE_USER : QN_SIDE_ITEM;
     job->is_named = o->user.n > 0 || o->item.n > 0 || o->new_user || o->new_item;
     return QN_OK;
@@ -66,7 +70,7 @@ static void ask(asked_rows *asked, const char *text)
 
     if (index < 0) {
         if (result->unknown++ == 0)
-            snprintf(result->first_unknown, sizeof result->first_unknown, "%.120s", text);
+            snprintf(result->first_unknown, sizeof result->first_unknown, "%.127s", text);
         return;
     }
     if (asked->is_asked[index])
@@ -232,10 +236,9 @@ static qn_status gather(recommend_job *job)
             qn_titles_read(ctx, o->titles, job->model->item_col, &job->view.items, &job->titles));
     if (o->exclude_seen.n > 0)
         QN_TRY(read_ratings(job, &o->exclude_seen, &triples));
-    if (job->new_rows && !triples) {
-        /* Their ids stay needed after the triples are gone. */
+    /* A copy: the ids of new rows stay needed after the triples are gone. */
+    if (job->new_rows)
         QN_TRY(qn_triples_take(ctx, job->new_rows, NULL, 0, false, &triples));
-    }
     if (triples)
         QN_TRY(take_seen(job, &triples, want_history));
     if (job->history.n_rows > 0)
