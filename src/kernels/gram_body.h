@@ -88,43 +88,45 @@ static gram_plan plan_gram(const qn_gram_run *run, real *gram, real *rhs, void *
     return plan;
 }
 
-/* Moves the rest columns and the right-hand side between their places and plan->last. */
+/* Moves the rest columns and the right-hand side between their places and plan->last. Lanes below
+ * the diagonal and in the padding carry what they find. */
 static void load_last(const gram_plan *plan)
 {
     const int64_t stride = plan->run->stride;
-    const int64_t rank = plan->run->rank;
-    real *target = plan->last + plan->rest * plan->width;
+    const int64_t full = plan->full;
 
-    for (int64_t a = 0; a < rank; a++) {
-        const real *from = plan->gram + a * stride + plan->full;
+    for (int64_t b = 0; b < plan->rest; b++) {
+        const real *column = plan->gram + full + b;
+        real *to = plan->last + b * plan->width;
 
-        for (int64_t b = 0; b < plan->rest; b++)
-            plan->last[b * plan->width + a] = from[b];
-        target[a] = plan->rhs[a];
+        for (int64_t a = 0; a < full; a += LANES)
+            lanes_store(to + a, lanes_load_column(column + a * stride, stride));
+        lanes_store(to + full, lanes_load(plan->gram + (full + b) * stride + full));
     }
-    for (int64_t b = 0; b <= plan->rest; b++) {
-        for (int64_t a = rank; a < plan->width; a++)
-            plan->last[b * plan->width + a] = 0;
-    }
+    for (int64_t a = 0; a < plan->width; a += LANES)
+        lanes_store(plan->last + plan->rest * plan->width + a, lanes_load(plan->rhs + a));
 }
 
 static void store_last(const gram_plan *plan)
 {
     const int64_t stride = plan->run->stride;
-    const int64_t rank = plan->run->rank;
-    const real *target = plan->last + plan->rest * plan->width;
+    const int64_t full = plan->full;
 
-    for (int64_t a = 0; a < rank; a++) {
-        real *to = plan->gram + a * stride + plan->full;
+    for (int64_t b = 0; b < plan->rest; b++) {
+        const real *from = plan->last + b * plan->width;
+        real *column = plan->gram + full + b;
 
-        for (int64_t b = 0; b < plan->rest; b++)
-            to[b] = plan->last[b * plan->width + a];
-        plan->rhs[a] = target[a];
+        for (int64_t a = 0; a < full; a += LANES)
+            lanes_store_column(column + a * stride, stride, lanes_load(from + a));
+        lanes_store(plan->gram + (full + b) * stride + full, lanes_load(from + full));
     }
+    for (int64_t a = 0; a < plan->width; a += LANES)
+        lanes_store(plan->rhs + a, lanes_load(plan->last + plan->rest * plan->width + a));
 }
 
 /* Copies `columns` vectors, from column `c`, of the rows of ratings start .. start + n - 1 side by
- * side; `columns` and `is_weighted` are constants where this is called. */
+ * side, the targets with the last of them; `columns` and `is_weighted` are constants where this is
+ * called. */
 ALWAYS_INLINE void pack_columns(const int columns, const bool is_weighted, const gram_plan *plan,
                                 int64_t start, int64_t n, int64_t c)
 {
@@ -135,6 +137,10 @@ ALWAYS_INLINE void pack_columns(const int columns, const bool is_weighted, const
     const int64_t last = n - 1;
     real *right = plan->right + c;
     real *left = plan->left + c;
+    const bool is_last = c + columns * LANES == plan->width;
+    const float *from = plan->run->target + start;
+    real *target = plan->rest ? plan->left + plan->run->rank : plan->target;
+    const int64_t target_stride = plan->rest ? plan->width : 1;
 
     for (int64_t j = 0; j < n; j++) {
         const int64_t ahead = j + QN_GRAM_AHEAD < last ? j + QN_GRAM_AHEAD : last;
@@ -152,6 +158,10 @@ ALWAYS_INLINE void pack_columns(const int columns, const bool is_weighted, const
             lanes_store(right + v * LANES, x);
             if (is_weighted)
                 lanes_store(left + v * LANES, lanes_mul(weight, x));
+        }
+        if (is_last) {
+            *target = from[j];
+            target += target_stride;
         }
         right += plan->width;
         left += plan->width;
@@ -183,20 +193,11 @@ static pack_function *const packers[2][PACK_AT_ONCE + 1] = {
 /* The rows of ratings start .. start + n - 1, and their targets. */
 static void pack_block(const gram_plan *plan, int64_t start, int64_t n)
 {
-    const float *target = plan->run->target + start;
-
     for (int64_t c = 0; c < plan->width; c += PACK_AT_ONCE * LANES) {
         const int64_t rest = (plan->width - c) / LANES;
 
         packers[plan->run->weight != NULL][rest < PACK_AT_ONCE ? rest : PACK_AT_ONCE](plan, start,
                                                                                       n, c);
-    }
-    if (plan->rest) {
-        for (int64_t j = 0; j < n; j++)
-            plan->left[j * plan->width + plan->run->rank] = target[j];
-    } else {
-        for (int64_t j = 0; j < n; j++)
-            plan->target[j] = target[j];
     }
 }
 
@@ -220,7 +221,8 @@ static void sum_half_strip(const gram_plan *plan, tile_job *job, int64_t row, in
 
     job->target = plan->target;
     for (int64_t c = column; c < end;) {
-        const int64_t n = (end - c) / LANES < most ? (end - c) / LANES : most;
+        const int64_t left = (end - c) / LANES;
+        const int64_t n = left == most + 1 ? 2 : left < most ? left : most; /* 2 + 2, not 3 + 1 */
 
         job->left = plan->left + row;
         job->right = plan->right + c;
@@ -268,8 +270,8 @@ static void sum_block(const gram_plan *plan, int64_t start, int64_t n)
                     .ahead_bytes = (size_t)run->stride * sizeof(float)};
 
     for (int64_t row = 0; row < plan->full; row += LANES) {
-        const bool is_shared = LANES > TILE_ROWS && (row > 0 || plan->rest) &&
-                               (plan->full - row) / LANES % most_columns[TILE_ROWS] == 1;
+        const bool is_shared =
+            LANES > TILE_ROWS && (row > 0 || plan->rest) && row + LANES == plan->full;
         const int64_t end = is_shared ? plan->full - LANES : plan->full;
 
         for (int64_t r = row; r < row + LANES; r += TILE_ROWS)

@@ -2,6 +2,8 @@
 #ifndef QN_KERNELS_LANES_H
 #define QN_KERNELS_LANES_H
 
+#include <stdint.h>
+
 #include <immintrin.h>
 
 #include "kernels/inline.h"
@@ -136,6 +138,25 @@ ALWAYS_INLINE void lanes_transpose(lanes x[LANES])
         x[i + 8] = _mm512_shuffle_f32x4(even03, even47, 0xDD);
         x[i + 12] = _mm512_shuffle_f32x4(odd03, odd47, 0xDD);
     }
+}
+
+/* Lane i from, or to, p[i * stride]. */
+ALWAYS_INLINE lanes lanes_load_column(const real *p, int64_t stride)
+{
+    const __m512i at =
+        _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                           _mm512_set1_epi32((int)stride));
+
+    return _mm512_i32gather_ps(at, p, sizeof(real));
+}
+
+ALWAYS_INLINE void lanes_store_column(real *p, int64_t stride, lanes x)
+{
+    const __m512i at =
+        _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                           _mm512_set1_epi32((int)stride));
+
+    _mm512_i32scatter_ps(p, at, x, sizeof(real));
 }
 
 #endif

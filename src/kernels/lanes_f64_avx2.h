@@ -2,6 +2,8 @@
 #ifndef QN_KERNELS_LANES_H
 #define QN_KERNELS_LANES_H
 
+#include <stdint.h>
+
 #include <immintrin.h>
 
 #include "kernels/inline.h"
@@ -128,6 +130,27 @@ ALWAYS_INLINE void lanes_transpose(lanes x[LANES])
     x[1] = _mm256_permute2f128_pd(high01, high23, 0x20);
     x[2] = _mm256_permute2f128_pd(low01, low23, 0x31);
     x[3] = _mm256_permute2f128_pd(high01, high23, 0x31);
+}
+
+/* Lane i from, or to, p[i * stride]. */
+ALWAYS_INLINE lanes lanes_load_column(const real *p, int64_t stride)
+{
+    _Alignas(32) real x[LANES];
+
+    UNROLL_ALL
+    for (int i = 0; i < LANES; i++)
+        x[i] = p[i * stride];
+    return lanes_load(x);
+}
+
+ALWAYS_INLINE void lanes_store_column(real *p, int64_t stride, lanes x)
+{
+    _Alignas(32) real lane[LANES];
+
+    lanes_store(lane, x);
+    UNROLL_ALL
+    for (int i = 0; i < LANES; i++)
+        p[i * stride] = lane[i];
 }
 
 #endif

@@ -2,6 +2,8 @@
 #ifndef QN_KERNELS_LANES_H
 #define QN_KERNELS_LANES_H
 
+#include <stdint.h>
+
 #include <immintrin.h>
 
 #include "kernels/inline.h"
@@ -128,6 +130,23 @@ ALWAYS_INLINE void lanes_transpose(lanes x[LANES])
         x[i + 4] = _mm512_shuffle_f64x2(even03, even47, 0xDD);
         x[i + 6] = _mm512_shuffle_f64x2(odd03, odd47, 0xDD);
     }
+}
+
+/* Lane i from, or to, p[i * stride]. */
+ALWAYS_INLINE lanes lanes_load_column(const real *p, int64_t stride)
+{
+    const __m256i at = _mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
+                                          _mm256_set1_epi32((int)stride));
+
+    return _mm512_i32gather_pd(at, p, sizeof(real));
+}
+
+ALWAYS_INLINE void lanes_store_column(real *p, int64_t stride, lanes x)
+{
+    const __m256i at = _mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
+                                          _mm256_set1_epi32((int)stride));
+
+    _mm512_i32scatter_pd(p, at, x, sizeof(real));
 }
 
 #endif
