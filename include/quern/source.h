@@ -97,6 +97,8 @@ typedef struct qn_column_request {
     int32_t field;  /* index into the schema */
     qn_type type;   /* delivered as this type */
     bool nullable;  /* false: a row whose value is missing is rejected */
+    double max_size; /* QN_FLOAT, QN_DOUBLE: NaN, and what is larger in size, is rejected as out of
+                        range; 0: anything goes */
 } qn_column_request;
 
 typedef struct qn_source qn_source;

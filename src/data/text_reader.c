@@ -274,6 +274,7 @@ static qn_status column_init(qn_context *ctx, const qn_text_source *s,
     c->field = request->field;
     c->type = request->type;
     c->nullable = request->nullable;
+    c->max_size = request->max_size;
     if (is_long(c->type)) {
         QN_NEW(ctx, c->offsets, QN_TEXT_ROWS + 1, "offsets of texts");
     } else {

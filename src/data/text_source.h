@@ -90,7 +90,8 @@ typedef struct qn_text_column {
     qn_type type;
     bool nullable;
     bool has_missing;
-    void *values; /* numbers: [QN_TEXT_ROWS]; texts and lists: [capacity] bytes or values */
+    double max_size; /* of floats and doubles; 0: any */
+    void *values;    /* numbers: [QN_TEXT_ROWS]; texts and lists: [capacity] bytes or values */
     size_t used, capacity;
     uint32_t *offsets;  /* texts and lists: [QN_TEXT_ROWS + 1] */
     uint64_t *validity; /* one bit a row, all set at the start of a batch; nullable only */

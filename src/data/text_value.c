@@ -1,5 +1,6 @@
 /* From the text of a cell to a value in a column. */
 #include <locale.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -25,7 +26,7 @@ bool qn_text_plain_number(const char *text, size_t length, int64_t *mantissa, in
     for (; text < end; text++) {
         const unsigned digit = (unsigned char)*text - (unsigned)'0';
 
-        if (digit <= 9) {
+        if (digit <= 9 && digits < 18) {
             value = value * 10 + (int64_t)digit;
             digits++;
             decimals += has_point;
@@ -250,6 +251,26 @@ static qn_reject_kind value_text(qn_text_column *c, int64_t row, const qn_text_f
     return QN_REJECT_KINDS;
 }
 
+/* What parsed may still be no number, or larger than the caller can use. */
+static qn_reject_kind limit(const qn_text_column *c, double value, qn_reject_kind kind)
+{
+    if (kind == QN_REJECT_KINDS && c->max_size > 0.0 && !(fabs(value) <= c->max_size))
+        return QN_REJECT_RANGE;
+    return kind;
+}
+
+static qn_reject_kind store_real(qn_text_column *c, int64_t row, const qn_text_field *cell)
+{
+    qn_reject_kind kind;
+
+    if (c->type == QN_FLOAT) {
+        kind = value_float(cell, (float *)c->values + row);
+        return limit(c, (double)((float *)c->values)[row], kind);
+    }
+    kind = value_double(cell, (double *)c->values + row);
+    return limit(c, ((double *)c->values)[row], kind);
+}
+
 qn_reject_kind qn_text_store(qn_text_reader *reader, int32_t column, const qn_text_field *cell)
 {
     qn_text_column *c = &reader->column[column];
@@ -269,9 +290,8 @@ qn_reject_kind qn_text_store(qn_text_reader *reader, int32_t column, const qn_te
     case QN_INT64:
         return value_int64(&trimmed, (int64_t *)c->values + row);
     case QN_FLOAT:
-        return value_float(&trimmed, (float *)c->values + row);
     case QN_DOUBLE:
-        return value_double(&trimmed, (double *)c->values + row);
+        return store_real(c, row, &trimmed);
     case QN_TIME:
         return value_time(&trimmed, (int64_t *)c->values + row);
     case QN_TEXT:

@@ -1,12 +1,16 @@
 #include "data/triples_columns.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/context.h"
 #include "base/text.h"
 #include "data/triples.h"
+
+/* Squares of larger ratings leave the range of a float. */
+#define MAX_RATING 1e30
 
 /* What a column is often called when it does not have the name that MovieLens gives it. */
 typedef struct column_role {
@@ -80,7 +84,12 @@ static qn_status find_column(qn_context *ctx, const qn_source *source, const col
 static qn_status add_column(const qn_source *source, qn_rating_columns *columns, int32_t field,
                             qn_type type, bool nullable)
 {
-    columns->request[columns->n] = (qn_column_request){field, type, nullable};
+    columns->request[columns->n] = (qn_column_request){
+        .field = field,
+        .type = type,
+        .nullable = nullable,
+        .max_size = type == QN_DOUBLE ? MAX_RATING : 0.0,
+    };
     columns->name[columns->n] = qn_source_schema(source)->field[field].name;
     columns->n++;
     return QN_OK;
@@ -145,6 +154,20 @@ done:
     return st;
 }
 
+/* A rating that is a number, but none that can be learnt from. */
+static void describe_rating(const char *text, const char *name, char *out, size_t size)
+{
+    double value = NAN;
+
+    if (!qn_parse_double(text, strlen(text), &value) || isnan(value))
+        snprintf(out, size, "column %s: ratings MUST NOT be Null or NaN, but got %s", name, text);
+    else if (isinf(value))
+        snprintf(out, size, "column %s: ratings MUST NOT be Infinity, but got %s", name, text);
+    else
+        snprintf(out, size, "column %s: %s is too large for a rating: at most 1e30 in size", name,
+                 text);
+}
+
 static const char *expected(const qn_rating_columns *columns, int32_t column)
 {
     if (column < 2 && columns->is_explicit_int32)
@@ -167,6 +190,8 @@ static void describe_value(const qn_rating_columns *columns, const qn_reject *re
     else if (reject->kind == QN_REJECT_NULL)
         snprintf(out, size, "column %s: a value is missing (%s)", name,
                  column < 2 ? "ids MUST NOT be Null" : "ratings MUST NOT be Null or NaN");
+    else if (reject->kind == QN_REJECT_RANGE && column == columns->rating)
+        describe_rating(reject->text, name, out, size);
     else if (reject->kind == QN_REJECT_TYPE || reject->kind == QN_REJECT_RANGE)
         snprintf(out, size, "column %s: \"%s\" is %s", name, reject->text,
                  expected(columns, column));

@@ -1,7 +1,6 @@
 /* Reading: each thread takes splits, rows are kept by split as they come, ids become indices at the
  * end. */
 #include <inttypes.h>
-#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -10,13 +9,9 @@
 #include "base/alloc.h"
 #include "base/context.h"
 #include "base/pool.h"
-#include "base/text.h"
 #include "data/triples_columns.h"
 #include "data/triples_impl.h"
 #include "engine/comm.h"
-
-/* Squares of larger ratings leave the range of a float. */
-#define MAX_RATING 1e30
 
 /* An example of a bad row, with what decides which come first over all ranks. */
 typedef struct bad_row {
@@ -148,54 +143,7 @@ done:
     return st;
 }
 
-/* Rows that the files of this split hold before it, so that a row can be named: only for messages.
- */
-static int64_t rows_before(read_job *job, int64_t split)
-{
-    const char *path = qn_source_split_path(job->source, split);
-    int64_t rows = 0;
-
-    for (int64_t s = split - 1; s >= 0 && strcmp(qn_source_split_path(job->source, s), path) == 0;
-         s--) {
-        const qn_column_request all = {job->columns.request[0].field, QN_TEXT, true};
-        qn_reader *reader = NULL;
-        const qn_batch *batch = NULL;
-
-        if (qn_source_open_split(job->ctx, job->source, s, &all, 1, &reader) != QN_OK)
-            return 0;
-        while (qn_reader_next(job->ctx, reader, &batch) == QN_OK && batch)
-            rows += batch->n_rows;
-        rows += qn_reader_rejects(reader)->total;
-        qn_reader_close(reader);
-    }
-    return rows;
-}
-
-static qn_status fail_rating(read_job *job, int64_t split, int64_t row, double value)
-{
-    const int64_t data_row = rows_before(job, split) + row;
-    const bool has_header = qn_source_schema(job->source)->has_names &&
-                            qn_source_format(job->source) != QN_FORMAT_NETFLIX;
-    char where[512], number[32];
-
-    qn_format_double(value, number);
-    snprintf(where, sizeof where, "%s, line %" PRId64, qn_source_split_path(job->source, split),
-             data_row + 1 + has_header);
-    if (qn_source_format(job->source) == QN_FORMAT_PARQUET)
-        snprintf(where, sizeof where, "%s, row %" PRId64, qn_source_split_path(job->source, split),
-                 data_row);
-    if (isnan(value))
-        return qn_fail(job->ctx, QN_EDATA, "%s: ratings MUST NOT be Null or NaN", where);
-    if (isinf(value))
-        return qn_fail(job->ctx, QN_EDATA, "%s: ratings MUST NOT be Infinity, but got %s", where,
-                       number);
-    return qn_fail(job->ctx, QN_EDATA,
-                   "%s: a rating of %s is too large: at most 1e30 in size can be squared", where,
-                   number);
-}
-
-static qn_status take_ratings(read_job *job, qn_raw_split *split, int64_t number,
-                              const qn_batch *batch)
+static void take_ratings(const read_job *job, qn_raw_split *split, const qn_batch *batch)
 {
     const qn_column *column = job->columns.rating < 0 ? NULL : &batch->columns[job->columns.rating];
     float *out = split->value + split->n;
@@ -203,11 +151,8 @@ static qn_status take_ratings(read_job *job, qn_raw_split *split, int64_t number
     for (int64_t i = 0; i < batch->n_rows; i++) {
         const double value = column ? ((const double *)column->data)[i] : 1.0;
 
-        if (!(fabs(value) <= MAX_RATING))
-            return fail_rating(job, number, batch->first_row + i, value);
         out[i] = (float)value + 0.0f; /* -0 becomes 0: one rating, one pattern of bits */
     }
-    return QN_OK;
 }
 
 static void take_times(qn_raw_split *split, const qn_column *column, int64_t n)
@@ -217,8 +162,7 @@ static void take_times(qn_raw_split *split, const qn_column *column, int64_t n)
             qn_is_valid(column, i) ? ((const int64_t *)column->data)[i] : QN_NO_TIME;
 }
 
-static qn_status take_batch(read_job *job, qn_raw_split *split, int64_t number,
-                            const qn_batch *batch)
+static qn_status take_batch(read_job *job, qn_raw_split *split, const qn_batch *batch)
 {
     qn_context *ctx = job->ctx;
     qn_status st = QN_OK;
@@ -233,7 +177,7 @@ static qn_status take_batch(read_job *job, qn_raw_split *split, int64_t number,
         else
             QN_TRY(take_numbers(ctx, split, side, column, batch->n_rows));
     }
-    QN_TRY(take_ratings(job, split, number, batch));
+    take_ratings(job, split, batch);
     if (job->columns.time >= 0)
         take_times(split, &batch->columns[job->columns.time], batch->n_rows);
     split->n += batch->n_rows;
@@ -303,7 +247,7 @@ static qn_status read_batches(read_job *job, qn_raw_split *split, int64_t number
             return fail_bad_row(job, number, rejects);
         if (!batch)
             break;
-        QN_TRY(take_batch(job, split, number, batch));
+        QN_TRY(take_batch(job, split, batch));
         pthread_mutex_lock(&job->lock);
         note_progress(job, batch->n_rows, false);
         pthread_mutex_unlock(&job->lock);

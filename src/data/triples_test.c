@@ -267,15 +267,17 @@ static void skipped_rows_are_counted_with_examples(void **state)
     options.on_bad_row = QN_BAD_ROW_SKIP;
     options.id_type = QN_ID_INT64;
     CHECK_OK(ctx, read_text(ctx, "r.csv",
-                            "userId,movieId,rating\n1,2,3\n1,x,3\n1,2\n2,3,5\n,1,1\n2,1,z\n",
+                            "userId,movieId,rating\n1,2,3\n1,x,3\n1,2\n2,3,5\n,1,1\n2,1,z\n"
+                            "7,8,NaN\n7,8,inf\n7,8,-1e300\n",
                             &options, false, &t));
     CHECK_EQ(t->n, 2);
     CHECK_EQ(t->counts.rows_read, 2);
-    CHECK_EQ(t->counts.rows_bad, 4);
+    CHECK_EQ(t->counts.rows_bad, 7);
+    CHECK_EQ(t->users.n, 2);
+    CHECK_EQ(t->counts.rejects.count[QN_REJECT_RANGE] + t->counts.rejects.count[QN_REJECT_NULL], 4);
     CHECK_EQ(t->counts.rejects.count[QN_REJECT_MALFORMED], 1);
-    CHECK_EQ(t->counts.rejects.count[QN_REJECT_NULL], 1);
     CHECK_EQ(t->counts.rejects.count[QN_REJECT_TYPE], 2);
-    CHECK_EQ(t->counts.rejects.n_examples, 4);
+    CHECK_EQ(t->counts.rejects.n_examples, 5);
     CHECK_TEXT(t->counts.rejects.example[0].text, "x");
     assert_non_null(strstr(t->counts.first_reject, "r.csv, line 3: column movieId: \"x\""));
     qn_triples_free(t);

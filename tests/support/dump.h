@@ -95,7 +95,7 @@ static inline qn_status dump_source(qn_context *ctx, qn_source *source,
 static inline qn_status dump_options(qn_context *ctx, const qn_source_options *options,
                                      const char *wanted, qn_string *out)
 {
-    qn_column_request request[16];
+    qn_column_request request[16] = {0};
     qn_source *source;
     int32_t n = 0;
     qn_status st = qn_source_open(ctx, options, &source);

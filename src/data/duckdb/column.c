@@ -36,6 +36,7 @@ qn_status qn_duck_column_init(qn_context *ctx, qn_duck_column *column,
 
     column->type = request->type;
     column->nullable = request->nullable;
+    column->max_size = request->max_size;
     column->width = type_width(request->type);
     column->capacity = is_variable(request->type) ? 4096 : rows;
     QN_TRY(qn_alloc_array(ctx, (void **)&column->data, column->capacity, column->width,
@@ -272,6 +273,23 @@ static bool is_plain(const qn_duck_column *column)
     }
 }
 
+/* Rejects what is no number, or larger than the caller can use. */
+static void append_limit(const qn_duck_column *column, int32_t number, int64_t row, int64_t n,
+                         const uint64_t *present, qn_duck_verdict *verdict)
+{
+    if (column->max_size <= 0.0 || (column->type != QN_FLOAT && column->type != QN_DOUBLE))
+        return;
+    for (int64_t i = 0; i < n; i++) {
+        const double value = column->type == QN_FLOAT
+                                 ? (double)((const float *)(const void *)column->data)[row + i]
+                                 : ((const double *)(const void *)column->data)[row + i];
+        const bool is_there = !present || ((present[i >> 6] >> (i & 63)) & 1);
+
+        if (is_there && !(fabs(value) <= column->max_size) && !verdict[i].reject)
+            verdict[i] = (qn_duck_verdict){RANGE, number};
+    }
+}
+
 qn_status qn_duck_column_append(qn_context *ctx, qn_duck_column *column, int32_t number,
                                 duckdb_vector vector, int64_t row, int64_t n,
                                 qn_duck_verdict *verdict)
@@ -289,6 +307,7 @@ qn_status qn_duck_column_append(qn_context *ctx, qn_duck_column *column, int32_t
                (size_t)n * column->width);
     else
         append_fixed(column, number, vector, row, n, present, verdict);
+    append_limit(column, number, row, n, present, verdict);
     return QN_OK;
 }
 

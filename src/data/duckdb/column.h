@@ -42,6 +42,7 @@ qn_duck_carrier qn_duck_add_expression(qn_string *sql, const char *reference, qn
 typedef struct qn_duck_column {
     qn_type type;
     bool nullable;
+    double max_size; /* of floats and doubles; 0: any */
     qn_duck_carrier carrier;
     bool has_null;          /* in this batch */
     char *data;             /* values; bytes or values of all rows for texts and lists */
