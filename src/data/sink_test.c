@@ -1,148 +1,209 @@
-#include "check.h"
-
 #include "base/file.h"
-#include "quern/sink.h"
+#include "check.h"
+#include "dump.h"
+#include "quern/quern.h"
 
-static const qn_field fields[] = {{"id", QN_INT64}, {"name", QN_TEXT}, {"score", QN_FLOAT}};
-static const qn_schema schema = {fields, 3, true};
+typedef struct fixture {
+    qn_context *ctx;
+    char dir[64];
+    char path[128];
+} fixture;
 
-static qn_context *make_context(void)
+static int set_up(void **state)
 {
-    const qn_context_options options = {.memory = (size_t)64 << 20, .threads = 1};
-    qn_context *ctx = NULL;
+    fixture *f = calloc(1, sizeof *f);
 
-    assert_int_equal(qn_context_create(&options, &ctx), QN_OK);
-    return ctx;
+    *state = f;
+    fresh_dir(f->dir);
+    return qn_context_create(NULL, &f->ctx) == QN_OK ? 0 : 1;
 }
 
-/* Three rows: plain; a name with a comma and quotes; a name with a line end and no score. */
-static qn_status write_rows(qn_context *ctx, const char *path, bool overwrite)
+static int tear_down(void **state)
 {
-    static const int64_t id[] = {1, -2, 3};
-    static const char names[] = "Heata \"b\", cx\ny";
-    static const uint32_t offsets[] = {0, 4, 12, 15};
-    static const float score[] = {4.5F, 0.1F, 0};
-    static const uint64_t valid[] = {3};
-    const qn_column columns[] = {{QN_INT64, id, NULL, NULL},
-                                 {QN_TEXT, names, offsets, NULL},
-                                 {QN_FLOAT, score, NULL, valid}};
-    const qn_batch batch = {3, 3, columns, 0};
-    const qn_sink_options options = {path, QN_FORMAT_AUTO, overwrite, true};
-    qn_sink *sink = NULL;
-    qn_status st = QN_OK;
+    fixture *f = *state;
 
-    QN_TRY(qn_sink_open(ctx, &options, &schema, &sink));
-    QN_TRY(qn_sink_write(ctx, sink, &batch));
-    QN_TRY(qn_sink_commit(ctx, &sink));
-done:
+    CHECK_EQ(qn_alloc_live(f->ctx), 0);
+    qn_remove_tree(f->ctx, f->dir);
+    qn_context_free(f->ctx);
+    free(f);
+    return 0;
+}
+
+/* Six rows of an id, a float and a text; the float of row 1 and the text of row 2 are missing. */
+static const int64_t id[] = {1, -2, 3, 4, 5, INT64_MAX};
+static const float score[] = {0.1f, 0, 3.5f, 16777216.0f, 1e-7f, 3.4028235e38f};
+static const char texts[] = "Toy, Story"
+                            "say \"hi\""
+                            ""
+                            "NA"
+                            "a\nb"
+                            "caf\xc3\xa9";
+static const uint32_t offsets[] = {0, 10, 18, 18, 20, 23, 28};
+static const uint64_t score_valid[] = {0x3d}, text_valid[] = {0x3b};
+static const qn_column columns[] = {
+    {QN_INT64, id, NULL, NULL},
+    {QN_FLOAT, score, NULL, score_valid},
+    {QN_TEXT, texts, offsets, text_valid},
+};
+static const qn_field fields[] = {{"id", QN_INT64}, {"score", QN_FLOAT}, {"text", QN_TEXT}};
+static const qn_schema schema = {fields, 3, true};
+static const qn_batch batch = {6, 3, columns, 0};
+
+static qn_status write_rows(fixture *f, const char *name, const qn_batch *rows, bool overwrite)
+{
+    qn_sink_options options = {.path = f->path, .overwrite = overwrite, .header = true};
+    qn_sink *sink;
+    qn_status st;
+
+    snprintf(f->path, sizeof f->path, "%s/%s", f->dir, name);
+    st = qn_sink_open(f->ctx, &options, &schema, &sink);
+    if (st != QN_OK)
+        return st;
+    st = qn_sink_write(f->ctx, sink, rows);
+    if (st == QN_OK)
+        return qn_sink_commit(f->ctx, &sink);
     qn_sink_abandon(&sink);
     return st;
 }
 
-static void expect_file(qn_context *ctx, const char *path, const char *expected)
+static void check_file(fixture *f, const char *expected)
 {
-    char *text = NULL;
-    size_t length = 0;
+    char *text;
+    size_t n;
 
-    CHECK_OK(ctx, qn_read_file(ctx, path, 1 << 20, &text, &length));
+    CHECK_OK(f->ctx, qn_read_file(f->ctx, f->path, 1 << 20, &text, &n));
     CHECK_TEXT(text, expected);
     qn_free(text);
 }
 
-static void csv_is_quoted_where_it_must_be(void **state)
+static void delimited_text_is_quoted_where_it_must(void **state)
 {
-    qn_context *ctx = make_context();
-    char dir[64], path[128];
+    fixture *f = *state;
 
-    (void)state;
-    fresh_dir(dir);
-    snprintf(path, sizeof path, "%s/rows.csv", dir);
-    CHECK_OK(ctx, write_rows(ctx, path, false));
-    expect_file(ctx, path, "id,name,score\n1,Heat,4.5\n-2,\"a \"\"b\"\", c\",0.1\n3,\"x\ny\",\n");
-    CHECK_EQ(write_rows(ctx, path, false), QN_EEXISTS);
-    CHECK_OK(ctx, write_rows(ctx, path, true));
-    CHECK_OK(ctx, qn_remove_tree(ctx, dir));
-    CHECK_EQ(qn_alloc_live(ctx), 0);
-    qn_context_free(ctx);
+    CHECK_OK(f->ctx, write_rows(f, "out.csv", &batch, false));
+    check_file(
+        f, "id,score,text\n1,0.1,\"Toy, Story\"\n-2,,\"say \"\"hi\"\"\"\n3,3.5,\n"
+           "4,16777216,\"NA\"\n5,1e-07,\"a\nb\"\n9223372036854775807,3.4028235e+38,caf\xc3\xa9\n");
 }
 
-static void json_is_one_object_a_line(void **state)
+static void what_is_written_reads_back(void **state)
 {
-    qn_context *ctx = make_context();
-    char dir[64], path[128];
+    static const char expected[] =
+        "1|0.1|Toy, Story\n-2|?|say \"hi\"\n3|3.5|?\n4|16777216|NA\n5|1e-07|a\nb\n"
+        "9223372036854775807|3.4028235e+38|caf\xc3\xa9\n";
+    static const char *const names[] = {"out.csv", "out.tsv"};
+    fixture *f = *state;
 
-    (void)state;
-    fresh_dir(dir);
-    snprintf(path, sizeof path, "%s/rows.jsonl", dir);
-    CHECK_OK(ctx, write_rows(ctx, path, false));
-    expect_file(ctx, path,
-                "{\"id\":1,\"name\":\"Heat\",\"score\":4.5}\n"
-                "{\"id\":-2,\"name\":\"a \\\"b\\\", c\",\"score\":0.1}\n"
-                "{\"id\":3,\"name\":\"x\\ny\",\"score\":null}\n");
-    CHECK_OK(ctx, qn_remove_tree(ctx, dir));
-    qn_context_free(ctx);
-}
+    for (size_t i = 0; i < 2; i++) {
+        const char *path = f->path;
+        const qn_source_options options = {.path = &path, .n_paths = 1, .header = -1};
+        qn_string out = {0};
 
-static void what_a_format_cannot_hold_is_refused(void **state)
-{
-    qn_context *ctx = make_context();
-    char dir[64], path[128];
-
-    (void)state;
-    fresh_dir(dir);
-    snprintf(path, sizeof path, "%s/rows.dat", dir);
-    CHECK_EQ(write_rows(ctx, path, false), QN_EINVAL);
-    CHECK_ERROR(ctx, "use .csv");
-    CHECK(!qn_path_exists(path));
-    snprintf(path, sizeof path, "%s/rows.xls", dir);
-    CHECK_EQ(write_rows(ctx, path, false), QN_EINVAL);
-    CHECK_ERROR(ctx, "does not tell the format");
-    snprintf(path, sizeof path, "%s/missing/rows.csv", dir);
-    CHECK_EQ(write_rows(ctx, path, false), QN_EIO);
-    CHECK_OK(ctx, qn_remove_tree(ctx, dir));
-    CHECK_EQ(qn_alloc_live(ctx), 0);
-    qn_context_free(ctx);
-}
-
-static void every_failed_allocation_and_write_leaves_nothing(void **state)
-{
-    qn_context *ctx = make_context();
-    qn_status st = QN_ENOMEM;
-    char dir[64], path[128], **names;
-    int64_t n;
-
-    (void)state;
-    fresh_dir(dir);
-    snprintf(path, sizeof path, "%s/rows.csv", dir);
-    for (int64_t allowed = 0; st != QN_OK; allowed++) {
-        qn_alloc_fail_after(ctx, allowed);
-        st = write_rows(ctx, path, false);
-        qn_alloc_fail_after(ctx, QN_NEVER);
-        CHECK(st == QN_OK || (st == QN_ENOMEM && !qn_path_exists(path)));
-        CHECK_EQ(qn_alloc_live(ctx), 0);
+        CHECK_OK(f->ctx, write_rows(f, names[i], &batch, false));
+        CHECK_OK(f->ctx, dump_options(f->ctx, &options, "id:int64 score:float? text:text?", &out));
+        CHECK_TEXT(qn_string_text(&out), expected);
+        qn_string_release(&out);
     }
-    unlink(path);
-    st = QN_EIO;
-    for (int64_t allowed = 0; st != QN_OK; allowed++) {
-        qn_write_fail_after(ctx, allowed, 28 /* ENOSPC */);
-        st = write_rows(ctx, path, false);
-        qn_write_fail_after(ctx, QN_NEVER, 0);
-        CHECK(st == QN_OK || st == QN_EIO);
-    }
-    CHECK_OK(ctx, qn_list_dir(ctx, dir, &names, &n));
-    CHECK_EQ(n, 1);
-    qn_names_free(names, n);
-    CHECK_OK(ctx, qn_remove_tree(ctx, dir));
-    qn_context_free(ctx);
 }
+
+static void an_empty_text_is_not_a_missing_one(void **state)
+{
+    static const uint32_t none[] = {0, 0, 0};
+    static const uint64_t first[] = {1};
+    const qn_column column = {QN_TEXT, texts, none, first};
+    const qn_field field = {"t", QN_TEXT};
+    const qn_schema one = {&field, 1, true};
+    const qn_batch rows = {2, 1, &column, 0};
+    fixture *f = *state;
+    const qn_sink_options options = {.path = f->path, .header = true};
+    const char *path = f->path;
+    const qn_source_options in = {.path = &path, .n_paths = 1, .header = 1};
+    qn_string out = {0};
+    qn_sink *sink;
+
+    snprintf(f->path, sizeof f->path, "%s/one.csv", f->dir);
+    CHECK_OK(f->ctx, qn_sink_open(f->ctx, &options, &one, &sink));
+    CHECK_OK(f->ctx, qn_sink_write(f->ctx, sink, &rows));
+    CHECK_OK(f->ctx, qn_sink_commit(f->ctx, &sink));
+    CHECK(sink == NULL);
+    check_file(f, "t\n\"\"\nNULL\n");
+    CHECK_OK(f->ctx, dump_options(f->ctx, &in, "t:text?", &out));
+    CHECK_TEXT(qn_string_text(&out), "\n?\n");
+    qn_string_release(&out);
+}
+
+static void json_lines_hold_one_object_each(void **state)
+{
+    fixture *f = *state;
+
+    CHECK_OK(f->ctx, write_rows(f, "out.jsonl", &batch, false));
+    char *text;
+    size_t n;
+    CHECK_OK(f->ctx, qn_read_file(f->ctx, f->path, 1 << 20, &text, &n));
+    CHECK(strstr(text, "\"score\":null") || strstr(text, "\"score\": null"));
+    CHECK(strstr(text, "a\\nb"));
+    CHECK(strstr(text, "say \\\"hi\\\""));
+    int64_t lines = 0;
+    for (size_t i = 0; i < n; i++)
+        lines += text[i] == '\n';
+    CHECK_EQ(lines, 6);
+    CHECK_EQ(text[n - 1], '\n');
+    qn_free(text);
+}
+
+static void dat_refuses_what_it_cannot_hold(void **state)
+{
+    fixture *f = *state;
+    const qn_batch first = {4, 3, columns, 0};
+
+    CHECK_OK(f->ctx, write_rows(f, "ok.dat", &first, false));
+    check_file(
+        f, "id::score::text\n1::0.1::Toy, Story\n-2::::say \"hi\"\n3::3.5::\n4::16777216::NA\n");
+    CHECK_EQ(write_rows(f, "out.dat", &batch, false), QN_EINVAL);
+    CHECK_ERROR(f->ctx, "use .csv");
+    CHECK(!qn_path_exists(f->path));
+}
+
+static void outputs_are_checked_before_work(void **state)
+{
+    fixture *f = *state;
+
+    CHECK_OK(f->ctx, write_rows(f, "out.csv", &batch, false));
+    CHECK_EQ(write_rows(f, "out.csv", &batch, false), QN_EEXISTS);
+    CHECK_OK(f->ctx, write_rows(f, "out.csv", &batch, true));
+    CHECK_EQ(write_rows(f, "no/such/out.csv", &batch, false), QN_EIO);
+    CHECK_EQ(write_rows(f, "out.xyz", &batch, false), QN_EINVAL);
+    CHECK_ERROR(f->ctx, ".csv");
+}
+
+static void writing_survives_every_failed_allocation(void **state)
+{
+    static const char *const names[] = {"out.csv", "out.jsonl"};
+    fixture *f = *state;
+
+    for (size_t i = 0; i < 2; i++) {
+        qn_status st = QN_ENOMEM;
+
+        for (int64_t allowed = 0; st != QN_OK; allowed++) {
+            qn_alloc_fail_after(f->ctx, allowed);
+            st = write_rows(f, names[i], &batch, false);
+            qn_alloc_fail_after(f->ctx, QN_NEVER);
+            CHECK(st == QN_OK || st == QN_ENOMEM);
+            CHECK_EQ(qn_path_exists(f->path), st == QN_OK);
+            CHECK_EQ(qn_alloc_live(f->ctx), 0);
+        }
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(csv_is_quoted_where_it_must_be),
-        cmocka_unit_test(json_is_one_object_a_line),
-        cmocka_unit_test(what_a_format_cannot_hold_is_refused),
-        cmocka_unit_test(every_failed_allocation_and_write_leaves_nothing),
+        TEST(delimited_text_is_quoted_where_it_must),   TEST(what_is_written_reads_back),
+        TEST(an_empty_text_is_not_a_missing_one),       TEST(json_lines_hold_one_object_each),
+        TEST(dat_refuses_what_it_cannot_hold),          TEST(outputs_are_checked_before_work),
+        TEST(writing_survives_every_failed_allocation),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "data/source_impl.h"
+#include "data/text_source.h"
 
 #define FLUSH_BYTES ((size_t)1 << 16)
 
@@ -105,10 +106,20 @@ static bool is_list(const qn_column *column)
 
 /* -- delimited -------------------------------------------------------------------------------- */
 
+static bool has_quotes(const text_sink *s)
+{
+    return s->delimiter[1] == '\0';
+}
+
+/* What would not read back as the same text: also nothing, blanks and the words for a missing
+ * value. */
 static bool needs_quotes(const text_sink *s, const char *text, size_t n)
 {
-    return memchr(text, '"', n) || memchr(text, '\n', n) || memchr(text, '\r', n) ||
-           memmem(text, n, s->delimiter, strlen(s->delimiter));
+    const qn_text_field field = qn_field_trim((qn_text_field){.text = text, .length = n});
+
+    return memchr(text, '\n', n) || memchr(text, '\r', n) ||
+           memmem(text, n, s->delimiter, strlen(s->delimiter)) ||
+           (has_quotes(s) && (qn_field_is_missing(&field) || memchr(text, '"', n)));
 }
 
 static void add_quoted(qn_string *out, const char *text, size_t n)
@@ -128,10 +139,10 @@ static qn_status add_text(qn_context *ctx, text_sink *s, const char *text, size_
         qn_string_add_bytes(&s->text, text, n);
         return QN_OK;
     }
-    if (strcmp(s->delimiter, "::") == 0)
+    if (!has_quotes(s))
         return qn_fail(ctx, QN_EINVAL,
-                       "%s: \"%.*s\" holds \"::\", a quote or a line end, which this format cannot "
-                       "write; use .csv",
+                       "%s: \"%.*s\" holds \"::\" or a line end, which this format cannot write; "
+                       "use .csv",
                        qn_out_path(s->out), n < 60 ? (int)n : 60, text);
     add_quoted(&s->text, text, n);
     return QN_OK;
@@ -141,8 +152,11 @@ static qn_status add_field(qn_context *ctx, text_sink *s, const qn_column *colum
 {
     char number[32];
 
-    if (!qn_is_valid(column, row))
+    if (!qn_is_valid(column, row)) {
+        /* An empty field; alone in its row it would be a blank line, which is no row. */
+        qn_string_add(&s->text, s->n_columns == 1 ? "NULL" : "");
         return QN_OK;
+    }
     if (is_list(column))
         return qn_fail(ctx, QN_EINVAL,
                        "%s: lists cannot be written as delimited text; use .parquet",
