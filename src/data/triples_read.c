@@ -448,18 +448,21 @@ static qn_status check_not_empty(read_job *job, const qn_triples *t)
 static void emit_counts(qn_context *ctx, const qn_triples *t)
 {
     static const char *const type[] = {"auto", "int32", "int64", "string"};
+    char name[64];
 
     qn_emit_count(ctx, "rows", t->counts.rows_read);
-    qn_emit_count(ctx, "badRows", t->counts.rows_bad);
+    qn_emit_count(ctx, "rows_bad", t->counts.rows_bad);
     for (int32_t k = 0; k < QN_REJECT_KINDS; k++)
-        if (t->counts.rejects.count[k] > 0)
-            qn_emit_count(ctx, qn_reject_name((qn_reject_kind)k), t->counts.rejects.count[k]);
-    qn_emit_fact(ctx, "userIdType", type[t->users.type]);
-    qn_emit_fact(ctx, "itemIdType", type[t->items.type]);
+        if (t->counts.rejects.count[k] > 0) {
+            snprintf(name, sizeof name, "bad_rows.%s", qn_reject_name((qn_reject_kind)k));
+            qn_emit_count(ctx, name, t->counts.rejects.count[k]);
+        }
+    qn_emit_fact(ctx, "data.user_id_type", type[t->users.type]);
+    qn_emit_fact(ctx, "data.item_id_type", type[t->items.type]);
     qn_emit_count(ctx, "users", t->users.n);
     qn_emit_count(ctx, "items", t->items.n);
     if (t->counts.first_reject[0])
-        qn_emit_fact(ctx, "firstBadRow", t->counts.first_reject);
+        qn_emit_fact(ctx, "data.first_bad_row", t->counts.first_reject);
 }
 
 static qn_status read_all(read_job *job, bool want_time, bool need_time, qn_triples *t)

@@ -13,11 +13,13 @@ void qn_emit_input(qn_context *ctx, const qn_text_list *input, const qn_ratings_
     for (int64_t i = 0; i < input->n; i++)
         qn_emit_fact(ctx, "data.files[]", input->item[i]);
     qn_emit_count(ctx, "rows", counts->rows_read);
+    qn_emit_count(ctx, "rows_bad", counts->rows_bad);
     qn_emit_count(ctx, "bytes", counts->bytes_read);
     qn_emit_count(ctx, "duplicates", counts->duplicates);
     for (int kind = 0; kind < QN_REJECT_KINDS; kind++) {
         snprintf(name, sizeof name, "bad_rows.%s", qn_reject_name((qn_reject_kind)kind));
-        qn_emit_count(ctx, name, counts->rejects.count[kind]);
+        if (counts->rejects.count[kind] > 0)
+            qn_emit_count(ctx, name, counts->rejects.count[kind]);
     }
     if (counts->rows_bad == 0)
         return;

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/context.h"
+#include "lifecycle/events.h"
 #include "ml/model_dir.h"
 
 static const qn_param rows_of_table[] = {
@@ -112,6 +113,10 @@ static void take_counts(fit_job *job)
     out->min_time = r->min_time;
     out->max_time = r->max_time;
     out->data_fingerprint = r->fingerprint;
+    qn_emit_input(job->ctx, &job->input->input, &out->counts);
+    qn_emit_fingerprint(job->ctx, out->data_fingerprint);
+    qn_emit_count(job->ctx, "users", out->n_users);
+    qn_emit_count(job->ctx, "items", out->n_items);
     qn_emit_count(job->ctx, "train_records", out->train_records);
     qn_emit_count(job->ctx, "test_records", out->test_records);
 }

@@ -4,7 +4,7 @@
 
 #include "lifecycle/evaluate.h"
 
-#define QN_TUNE_METRIC_CHOICES "rmse|mae|precision|recall|ndcg|map"
+#define QN_TUNE_METRIC_CHOICES "auto|rmse|mae|precision|recall|ndcg|map"
 
 /* Tables: qn_tune_als_table, qn_ratings_table, qn_als_table, qn_ranking_table. */
 typedef struct qn_tune_als_options {
@@ -12,7 +12,7 @@ typedef struct qn_tune_als_options {
     const char *split; /* "random:0.8"; not both with folds */
     int64_t split_seed;
     int32_t folds;     /* 0: split */
-    int32_t metric;    /* of QN_TUNE_METRIC_CHOICES; implicit feedback: ndcg unless given */
+    int32_t metric;    /* of QN_TUNE_METRIC_CHOICES; auto: rmse, for implicit feedback ndcg */
     const char *model; /* the best, fitted again on all ratings; NULL: none */
     bool overwrite;
 } qn_tune_als_options;
@@ -34,7 +34,7 @@ typedef struct qn_tune_result {
     int64_t n_rows;
     int64_t best;   /* -1: every point failed */
     int32_t folds;  /* judged: folds, or 1 */
-    int32_t metric; /* used */
+    int32_t metric; /* used, never auto */
     qn_ratings_counts counts;
     int64_t n_users, n_items, n_ratings;
     char digest[33]; /* of the model saved, "" if none */
