@@ -219,7 +219,7 @@ static double als_loss_value(const als_fit *fit, double squares)
     return mean > 0 ? sqrt(mean) : 0;
 }
 
-static void als_emit_step(const als_fit *fit, int32_t done, double loss, double seconds)
+static void als_emit_step(const als_fit *fit, int32_t done, double value, double seconds)
 {
     const qn_event event = {
         .kind = QN_EVENT_STEP,
@@ -228,7 +228,7 @@ static void als_emit_step(const als_fit *fit, int32_t done, double loss, double 
         .done = done,
         .total = fit->params->max_iter,
         .rows = fit->n_training,
-        .value = als_loss_value(fit, loss),
+        .value = value,
         .duration_us = (int64_t)(seconds * 1e6),
     };
 
@@ -245,14 +245,14 @@ static void als_copy_factors(als_fit *fit, bool keep)
     }
 }
 
-/* Sweeps done with the best validation error, and that error. */
+/* The sweep with the best validation error, that error, and its loss. */
 typedef struct als_best {
     int32_t sweep;
-    double rmse;
+    double rmse, loss;
 } als_best;
 
 /* Scores a sweep; true when it is time to stop. Collective. */
-static qn_status als_watch(als_fit *fit, int32_t sweep, als_best *best, bool *stop)
+static qn_status als_watch(als_fit *fit, int32_t sweep, double loss, als_best *best, bool *stop)
 {
     qn_status st = QN_OK;
     double rmse = 0;
@@ -263,7 +263,7 @@ static qn_status als_watch(als_fit *fit, int32_t sweep, als_best *best, bool *st
     QN_TRY(als_holdout_rmse(fit, &rmse));
     qn_emit_metric(fit->ctx, "validationRmse", rmse, "rmse");
     if (best->sweep == 0 || rmse < best->rmse) {
-        *best = (als_best){sweep, rmse};
+        *best = (als_best){sweep, rmse, loss};
         als_copy_factors(fit, true);
     }
     *stop = sweep - best->sweep >= fit->params->early_stop;
@@ -277,21 +277,22 @@ static qn_status als_sweeps(als_fit *fit, qn_als_model *model)
     als_best best = {0};
     bool stop = false;
 
-    model->iterations = 0;
     for (int32_t sweep = 1; sweep <= fit->params->max_iter && !stop; sweep++) {
         const double start = qn_seconds();
         double loss = 0;
 
         QN_TRY(als_solve_side(fit, QN_SIDE_ITEM, sweep, NULL));
         QN_TRY(als_solve_side(fit, QN_SIDE_USER, sweep, &loss));
+        loss = als_loss_value(fit, loss);
         als_emit_step(fit, sweep, loss, qn_seconds() - start);
-        model->loss = als_loss_value(fit, loss);
-        QN_TRY(als_watch(fit, sweep, &best, &stop));
+        QN_TRY(als_watch(fit, sweep, loss, &best, &stop));
         model->iterations = sweep;
+        model->loss = loss;
     }
     if (best.sweep > 0) {
         als_copy_factors(fit, false);
         model->iterations = best.sweep;
+        model->loss = best.loss;
     }
 done:
     return st;

@@ -117,6 +117,7 @@ static void no_sweeps_give_unit_vectors(void **state)
             CHECK(m->user_factors[u * m->stride + f] == 0);
     }
     CHECK(m->user_factors[0] != m->item_factors[0]);
+    CHECK(isnan(m->loss)); /* no sweep has been scored */
     qn_als_free(m);
 }
 
@@ -311,6 +312,7 @@ static void agrees_with_reference(qn_als_params params, double tolerance)
         CHECK_EQ(heard_now.n_stages, 6);
         CHECK_EQ(heard_now.n_tasks, 6);
         CHECK_NEAR(heard_now.loss[2], reference_loss(&ref, ids), tolerance);
+        CHECK(fitted->loss == heard_now.loss[2]);
         qn_als_free(fitted);
     }
     qn_als_free(m);
@@ -562,6 +564,7 @@ static void early_stop_returns_the_best_sweep(void **state)
             best = i;
     CHECK_EQ(stopped->iterations, best + 1);
     CHECK_EQ(h.n_validation, best + 1 + 3);
+    CHECK(stopped->loss == h.loss[best]);
     CHECK(h.n_validation < 30);
     params.max_iter = best + 1;
     same = fit_list(ctx, &params, list, 2000);

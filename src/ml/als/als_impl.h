@@ -69,7 +69,9 @@ typedef struct als_cell {
 /* Scratch of one thread. */
 typedef struct als_work {
     als_cell cell;
-    double *saved;                   /* [rank x stride] the Gram, as Cholesky destroys its own */
+    double *saved;                   /* [rank x stride] the Gram, as Cholesky destroys its own; in a
+                                        float equation from `kept`, where double is called for */
+    float *kept;                     /* [rank x stride] the same in a float equation, else NULL */
     double *attempt;                 /* [rank x stride] */
     double *b, *x;                   /* [stride] */
     double *nnls;                    /* [5 * rank] */
@@ -100,7 +102,7 @@ als_solved als_cell_solve(const als_equation *eq, als_work *work, als_cell *cell
                           double *loss);
 
 /* Solves the system that als_cell_solve left in `work`, of n ratings, for another right-hand side
- * [rank] into work->x. With nonnegative factors those that are 0 stay 0. */
+ * [rank] into work->x; of a double equation. With nonnegative factors those that are 0 stay 0. */
 als_solved als_solve_again(const als_equation *eq, als_work *work, int64_t n, const double *rhs);
 
 /* The equation of a fit or a model; fixed side, side and gramian are set by the caller. */

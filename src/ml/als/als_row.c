@@ -42,7 +42,7 @@ size_t als_cell_bytes(const als_equation *eq)
 
 size_t als_work_bytes(const als_equation *eq)
 {
-    return als_cell_bytes(eq) + 2 * (size_t)als_gram_size(eq) * sizeof(double) +
+    return 2 * als_cell_bytes(eq) + 2 * (size_t)als_gram_size(eq) * sizeof(double) +
            7 * (size_t)eq->stride * sizeof(double) + 4 * ALS_CHUNK * sizeof(float) +
            qn_gram_scratch_bytes(eq->rank);
 }
@@ -80,6 +80,8 @@ qn_status als_work_init(qn_context *ctx, const als_equation *eq, als_work *work)
         qn_alloc_array(ctx, &work->cell.gram, (int64_t)als_cell_bytes(eq), 1, "a normal equation"));
     work->cell.rhs = (char *)work->cell.gram + (size_t)gram * als_number_bytes(eq);
     QN_NEW(ctx, work->saved, gram, "a normal equation");
+    if (!eq->is_double)
+        QN_NEW(ctx, work->kept, gram, "a normal equation");
     QN_NEW(ctx, work->attempt, gram, "a normal equation");
     QN_NEW(ctx, work->b, eq->stride, "a right-hand side");
     QN_NEW(ctx, work->x, eq->stride, "a solution");
@@ -98,6 +100,7 @@ void als_work_release(als_work *work)
 {
     qn_free(work->cell.gram);
     qn_free(work->saved);
+    qn_free(work->kept);
     qn_free(work->attempt);
     qn_free(work->b);
     qn_free(work->x);
@@ -241,33 +244,51 @@ void als_cells_merge(const als_equation *eq, als_cell *cells, int64_t n)
             als_cell_join(eq, &cells[i], &cells[i + step]);
 }
 
-/* Completes the Gram by YtY and keeps it and the right-hand side, in double. */
-static void als_keep_system(const als_equation *eq, als_work *work, const als_cell *cell)
+/* Completes the Gram by YtY and keeps it and the right-hand side. What lies below the diagonal may
+ * be anything. */
+static void als_keep_double(const als_equation *eq, als_work *work, const als_cell *cell)
 {
-    const int64_t stride = eq->stride;
+    const int64_t n = als_gram_size(eq);
+    double *gram = cell->gram;
 
-    for (int32_t a = 0; a < eq->rank; a++) {
-        const int64_t at = a * stride;
+    if (eq->gramian)
+        for (int64_t i = 0; i < n; i++)
+            gram[i] += eq->gramian[i];
+    memcpy(work->saved, gram, (size_t)n * sizeof *gram);
+    memcpy(work->b, cell->rhs, (size_t)eq->rank * sizeof(double));
+}
 
-        for (int32_t c = a; c < eq->rank; c++) {
-            const double add = eq->gramian ? eq->gramian[at + c] : 0;
+static void als_keep_float(const als_equation *eq, als_work *work, const als_cell *cell)
+{
+    const int64_t n = als_gram_size(eq);
+    const float *rhs = cell->rhs;
+    float *gram = cell->gram;
 
-            if (eq->is_double) {
-                work->saved[at + c] = ((double *)cell->gram)[at + c] += add;
-            } else {
-                work->saved[at + c] = (double)(((float *)cell->gram)[at + c] += (float)add);
-            }
-        }
-        work->b[a] = eq->is_double ? ((double *)cell->rhs)[a] : (double)((float *)cell->rhs)[a];
-    }
+    if (eq->gramian)
+        for (int64_t i = 0; i < n; i++)
+            gram[i] += (float)eq->gramian[i];
+    memcpy(work->kept, gram, (size_t)n * sizeof *gram);
+    for (int32_t a = 0; a < eq->rank; a++)
+        work->b[a] = (double)rhs[a];
+}
+
+/* The kept system in double, whatever the equation. */
+static void als_widen(const als_equation *eq, als_work *work)
+{
+    for (int64_t i = 0; !eq->is_double && i < als_gram_size(eq); i++)
+        work->saved[i] = (double)work->kept[i];
 }
 
 /* Sums that have overflowed would solve to zeros. */
 static bool als_is_finite(const als_equation *eq, const als_work *work)
 {
-    for (int32_t a = 0; a < eq->rank; a++)
-        if (!isfinite(work->saved[a * eq->stride + a]) || !isfinite(work->b[a]))
+    for (int32_t a = 0; a < eq->rank; a++) {
+        const int64_t at = a * eq->stride + a;
+        const double diagonal = eq->is_double ? work->saved[at] : (double)work->kept[at];
+
+        if (!isfinite(diagonal) || !isfinite(work->b[a]))
             return false;
+    }
     return true;
 }
 
@@ -318,17 +339,21 @@ static als_solved als_solve_float(const als_equation *eq, als_work *work, als_ce
 {
     float *x = cell->rhs;
 
-    if (eq->kernels->cholesky_f32(eq->rank, eq->stride, cell->gram, (float)*lambda, x) != 0)
-        return als_solve_double(eq, work, lambda);
-    for (int32_t f = 0; f < eq->rank; f++)
-        work->x[f] = (double)x[f];
-    return als_fits_float(eq, work->x) ? ALS_SOLVED : als_solve_double(eq, work, lambda);
+    if (eq->kernels->cholesky_f32(eq->rank, eq->stride, cell->gram, (float)*lambda, x) == 0) {
+        for (int32_t f = 0; f < eq->rank; f++)
+            work->x[f] = (double)x[f];
+        if (als_fits_float(eq, work->x))
+            return ALS_SOLVED;
+    }
+    als_widen(eq, work);
+    return als_solve_double(eq, work, lambda);
 }
 
 static als_solved als_solve_nonnegative(const als_equation *eq, als_work *work, double lambda)
 {
     const int32_t rank = eq->rank;
 
+    als_widen(eq, work);
     for (int32_t a = 0; a < rank; a++) {
         for (int32_t c = a; c < rank; c++) {
             const double value = work->saved[a * eq->stride + c];
@@ -392,7 +417,10 @@ als_solved als_cell_solve(const als_equation *eq, als_work *work, als_cell *cell
         memset(work->x, 0, (size_t)eq->rank * sizeof(double));
         memset(work->b, 0, (size_t)eq->rank * sizeof(double));
     } else {
-        als_keep_system(eq, work, cell);
+        if (eq->is_double)
+            als_keep_double(eq, work, cell);
+        else
+            als_keep_float(eq, work, cell);
         if (!als_is_finite(eq, work))
             return ALS_NOT_FINITE;
         if (eq->params->nonnegative)
