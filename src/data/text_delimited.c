@@ -3,10 +3,8 @@
 #include "base/alloc.h"
 #include "base/context.h"
 #include "base/text.h"
+#include "data/text_fast.h"
 #include "data/text_source.h"
-
-/* Bytes that the fast loop may read behind the start of a field. */
-#define SLACK 64
 
 typedef enum step_kind { STEP_SKIP, STEP_INT32, STEP_INT64, STEP_FLOAT, STEP_DOUBLE } step_kind;
 
@@ -14,99 +12,6 @@ struct qn_text_step {
     step_kind kind;
     void *values;
 };
-
-static const float float_power_of_ten[] = {1e0f, 1e1f, 1e2f, 1e3f, 1e4f, 1e5f, 1e6f, 1e7f, 1e8f};
-static const double double_power_of_ten[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8};
-static const int64_t int_power_of_ten[] = {1,      10,      100,      1000,     10000,
-                                           100000, 1000000, 10000000, 100000000};
-
-/* Eight bytes of text, the first in the lowest byte. */
-static inline uint64_t load8(const char *text)
-{
-    uint64_t word;
-
-    memcpy(&word, text, 8);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    word = __builtin_bswap64(word);
-#endif
-    return word;
-}
-
-/* Digits that begin the word, 0 to 8. A carry spoils only bytes behind the first that is no digit.
- */
-static inline int32_t count_digits(uint64_t word)
-{
-    const uint64_t t = word ^ 0x3030303030303030u;
-    const uint64_t other = (t | (t + 0x7676767676767676u)) & 0x8080808080808080u;
-
-    return other ? __builtin_ctzll(other) >> 3 : 8;
-}
-
-/* The number that the first n digits of the word make, 1 <= n <= 8. */
-static inline int64_t digits_value(uint64_t word, int32_t n)
-{
-    word <<= 64 - 8 * n;
-    word = (word & 0x0f0f0f0f0f0f0f0fu) * 2561 >> 8;
-    word = (word & 0x00ff00ff00ff00ffu) * 6553601 >> 16;
-    return (int64_t)((word & 0x0000ffff0000ffffu) * 42949672960001u >> 32);
-}
-
-/* At most 16 digits; NULL if it is anything else. */
-static inline const char *fast_unsigned(const char *text, int64_t *value)
-{
-    uint64_t word = load8(text);
-    int32_t n = count_digits(word);
-
-    if (n == 0)
-        return NULL;
-    *value = digits_value(word, n);
-    if (n < 8)
-        return text + n;
-    text += 8;
-    word = load8(text);
-    n = count_digits(word);
-    if (n == 8)
-        return NULL;
-    if (n > 0)
-        *value = *value * int_power_of_ten[n] + digits_value(word, n);
-    return text + n;
-}
-
-static inline const char *fast_integer(const char *text, int64_t *value)
-{
-    const bool is_negative = *text == '-';
-
-    text = fast_unsigned(text + is_negative, value);
-    *value = is_negative ? -*value : *value;
-    return text;
-}
-
-/* [-]digits[.digits]: mantissa and decimals; NULL if it is anything else or -0. */
-static inline const char *fast_decimal(const char *text, int64_t *mantissa, int32_t *decimals)
-{
-    const bool is_negative = *text == '-';
-
-    text = fast_unsigned(text + is_negative, mantissa);
-    *decimals = 0;
-    if (!text)
-        return NULL;
-    if (*text == '.') {
-        const uint64_t word = load8(text + 1);
-        const int32_t n = count_digits(word);
-
-        if (n == 0 || n == 8 || *mantissa > (int64_t)1 << 26)
-            return NULL;
-        *mantissa = *mantissa * int_power_of_ten[n] + digits_value(word, n);
-        *decimals = n;
-        text += 1 + n;
-    }
-    if (is_negative) {
-        if (*mantissa == 0)
-            return NULL;
-        *mantissa = -*mantissa;
-    }
-    return text;
-}
 
 static inline bool is_plain(char c)
 {
@@ -125,31 +30,22 @@ static inline const char *fast_step(const struct qn_text_step *step, int64_t row
                                     const char *limit, char delimiter)
 {
     int64_t value = 0;
-    int32_t decimals;
 
     switch (step->kind) {
     case STEP_SKIP:
         return fast_skip(text, limit, delimiter);
     case STEP_INT64:
-        text = fast_integer(text, &value);
+        text = qn_fast_integer(text, &value);
         ((int64_t *)step->values)[row] = value;
         return text;
     case STEP_INT32:
-        text = fast_integer(text, &value);
+        text = qn_fast_integer(text, &value);
         ((int32_t *)step->values)[row] = (int32_t)value;
         return text && value == (int32_t)value ? text : NULL;
     case STEP_FLOAT:
-        text = fast_decimal(text, &value, &decimals);
-        if (!text || value <= -(1 << 24) || value >= 1 << 24)
-            return NULL;
-        ((float *)step->values)[row] = (float)value / float_power_of_ten[decimals];
-        return text;
+        return qn_fast_float(text, (float *)step->values + row);
     case STEP_DOUBLE:
-        text = fast_decimal(text, &value, &decimals);
-        if (!text || value <= -((int64_t)1 << 53) || value >= (int64_t)1 << 53)
-            return NULL;
-        ((double *)step->values)[row] = (double)value / double_power_of_ten[decimals];
-        return text;
+        return qn_fast_double(text, (double *)step->values + row);
     }
     return NULL;
 }
@@ -183,9 +79,9 @@ static size_t delimited_take_fast(qn_text_reader *r, const char *text, size_t n)
     const int64_t max_line = r->source->dialect.max_line;
     const char *at = text;
 
-    if (!r->plan || n <= SLACK)
+    if (!r->plan || n <= QN_FAST_SLACK)
         return 0;
-    const char *limit = text + n - SLACK;
+    const char *limit = text + n - QN_FAST_SLACK;
     while (r->n_rows < QN_TEXT_ROWS && at < limit) {
         const char *next = fast_row(r, at, limit);
 

@@ -1,6 +1,7 @@
 /* Netflix text: a line "17:" sets the movie of the lines "customer,rating,YYYY-MM-DD" below it. */
 #include "base/context.h"
 #include "base/text.h"
+#include "data/text_fast.h"
 #include "data/text_source.h"
 
 enum { FIELD_MOVIE, FIELD_USER, FIELD_RATING, FIELD_DATE, N_FIELDS };
@@ -82,6 +83,126 @@ done:
     return st;
 }
 
+/* Columns of a row in its simplest form: where each field goes, NULL where it is not asked for. */
+typedef struct fast_columns {
+    int64_t *movie, *date;
+    int64_t *user;
+    int32_t *movie32, *user32;
+    float *rating;
+    double *rating_double;
+} fast_columns;
+
+/* False: a column is asked for as something that the fast loop does not write, or twice. */
+static bool fast_columns_of(const qn_text_reader *r, fast_columns *f)
+{
+    uint32_t seen = 0;
+
+    *f = (fast_columns){0};
+    for (int32_t i = 0; i < r->n_columns; i++) {
+        const qn_text_column *c = &r->column[i];
+        const bool is_long = c->type == QN_INT64 || c->type == QN_TIME;
+
+        if (seen & 1u << c->field)
+            return false;
+        seen |= 1u << c->field;
+        if (c->field == FIELD_MOVIE && is_long)
+            f->movie = c->values;
+        else if (c->field == FIELD_MOVIE && c->type == QN_INT32)
+            f->movie32 = c->values;
+        else if (c->field == FIELD_USER && is_long)
+            f->user = c->values;
+        else if (c->field == FIELD_USER && c->type == QN_INT32)
+            f->user32 = c->values;
+        else if (c->field == FIELD_RATING && c->type == QN_FLOAT)
+            f->rating = c->values;
+        else if (c->field == FIELD_RATING && c->type == QN_DOUBLE)
+            f->rating_double = c->values;
+        else if (c->field == FIELD_DATE && c->type == QN_TIME)
+            f->date = c->values;
+        else
+            return false;
+    }
+    return true;
+}
+
+/* "2005-09-06" up to the 28th of a month. */
+static inline const char *fast_date(const char *text, int64_t *seconds)
+{
+    const uint64_t head = qn_fast_load8(text), tail = qn_fast_load8(text + 8);
+
+    if (qn_fast_count_digits(head) != 4 || text[4] != '-' ||
+        qn_fast_count_digits(head >> 40) != 2 || text[7] != '-' || qn_fast_count_digits(tail) != 2)
+        return NULL;
+    const int32_t year = (int32_t)qn_fast_digits_value(head, 4);
+    const int32_t month = (text[5] - '0') * 10 + text[6] - '0';
+    const int32_t day = (text[8] - '0') * 10 + text[9] - '0';
+    if (month < 1 || month > 12 || day < 1 || day > 28)
+        return NULL;
+    *seconds = qn_days_from_date(year, month, day) * 86400;
+    return text + 10;
+}
+
+/* One row under a movie that is a number. */
+static inline const char *fast_row(const fast_columns *f, int64_t row, int64_t movie,
+                                   const char *text)
+{
+    int64_t user = 0, date = 0;
+    double rating = 0;
+
+    text = qn_fast_integer(text, &user);
+    if (!text || *text != ',' || (f->user32 && user != (int32_t)user))
+        return NULL;
+    text = qn_fast_double(text + 1, &rating);
+    if (!text || *text != ',' || rating != (double)(float)rating)
+        return NULL;
+    text = fast_date(text + 1, &date);
+    if (!text)
+        return NULL;
+    text += *text == '\r';
+    if (*text != '\n')
+        return NULL;
+    if (f->movie)
+        f->movie[row] = movie;
+    if (f->movie32)
+        f->movie32[row] = (int32_t)movie;
+    if (f->user)
+        f->user[row] = user;
+    if (f->user32)
+        f->user32[row] = (int32_t)user;
+    if (f->rating)
+        f->rating[row] = (float)rating;
+    if (f->rating_double)
+        f->rating_double[row] = rating;
+    if (f->date)
+        f->date[row] = date;
+    return text + 1;
+}
+
+static size_t netflix_take_fast(qn_text_reader *r, const char *text, size_t n)
+{
+    const qn_text_field header = {.text = r->header, .length = r->header_length};
+    const int64_t max_line = r->source->dialect.max_line;
+    const qn_text_field movie_text = qn_field_trim(header);
+    const char *at = text;
+    fast_columns f;
+    int64_t movie;
+
+    if (n <= QN_FAST_SLACK || !r->is_under_header || max_line < QN_FAST_SLACK ||
+        !qn_parse_int64(movie_text.text, movie_text.length, &movie) || !fast_columns_of(r, &f) ||
+        (f.movie32 && movie != (int32_t)movie))
+        return 0;
+    const char *limit = text + n - QN_FAST_SLACK;
+    while (r->n_rows < QN_TEXT_ROWS && at < limit) {
+        const char *next = fast_row(&f, r->n_rows, movie, at);
+
+        if (!next)
+            break;
+        at = next;
+        r->n_rows++;
+    }
+    return (size_t)(at - text);
+}
+
 /* Looks for the last header among the lines of text, which begins at a line if `is_whole`. Tells in
  * *is_seen whether all lines have been looked at. */
 static bool find_header(const qn_dialect *dialect, const char *text, size_t n, bool is_whole,
@@ -157,4 +278,5 @@ done:
     return st;
 }
 
-const qn_text_format qn_text_netflix = {.take = netflix_take, .start = netflix_start};
+const qn_text_format qn_text_netflix = {
+    .take = netflix_take, .take_fast = netflix_take_fast, .start = netflix_start};
