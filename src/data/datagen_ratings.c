@@ -83,6 +83,14 @@ static uint32_t next_item(const generation *g, const chunk *c, int64_t user, int
     }
 }
 
+/* Seconds that a user's ratings take at the most, so that none lies after the last day. */
+static int64_t span_of(int64_t degree)
+{
+    const int64_t span = degree * 105 + (degree / 25) * 86400 * 20;
+
+    return span < LAST_DAY - FIRST_DAY ? span : LAST_DAY - FIRST_DAY;
+}
+
 /* All rows of one user. Times go up in the order of taking: evenings in a row from a first day on.
  */
 static void make_user(const generation *g, chunk *c, int64_t user)
@@ -93,7 +101,8 @@ static void make_user(const generation *g, chunk *c, int64_t user)
     const int64_t degree = g->truth.degree[user];
     const int64_t sure = g->sure_start[user + 1] - g->sure_start[user];
     row *rows_of_user = c->row + c->n;
-    int64_t time = FIRST_DAY + (int64_t)(qn_uniform(&start, 0) * (double)(LAST_DAY - FIRST_DAY));
+    int64_t time = FIRST_DAY + (int64_t)(qn_uniform(&start, 0) *
+                                         (double)(LAST_DAY - FIRST_DAY - span_of(degree)));
     int64_t tries = 0;
 
     for (int64_t k = 0; k < degree; k++) {
@@ -102,7 +111,8 @@ static void make_user(const generation *g, chunk *c, int64_t user)
         const uint32_t word = start.word[2] * 2654435761u + (uint32_t)k * 40503u;
 
         c->stamp[item] = (uint32_t)(user + 1);
-        time += k % 25 == 24 ? 86400 * (1 + word % 20) : 15 + word % 90;
+        time +=
+            k % 25 == 24 && time < LAST_DAY - 86400 * 21 ? 86400 * (1 + word % 20) : 15 + word % 90;
         rows_of_user[k] = (row){item, qn_truth_rating(&g->truth, &taste, user, item), time};
     }
     qsort(rows_of_user, (size_t)degree, sizeof *rows_of_user, row_by_item);

@@ -290,7 +290,7 @@ void qn_truth_title(const qn_truth *truth, int64_t item, char out[128])
     const int64_t place = item % all * 5003 % all, round = item / all;
     const qn_random random = draw(truth, FOR_TITLE, (uint64_t)item, 0);
     const double age = qn_uniform(&random, 0);
-    const int year = 2022 - (int)(72 * age * age);
+    const int year = 2022 - (int)(80 * age * (0.4 + 0.6 * age));
     char sequel[24] = "";
 
     if (round > 0)

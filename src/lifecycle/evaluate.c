@@ -209,7 +209,6 @@ void qn_evaluation_json(const qn_evaluation *evaluation, qn_json *j)
 void qn_evaluation_reference_json(const qn_evaluation *evaluation, const qn_reference_run *run,
                                   qn_json *j)
 {
-    qn_json_open(j, NULL, '{');
     qn_json_text(j, "model_path", run->model_path);
     qn_json_text(j, "test_file", run->test_file);
     qn_json_int(j, "test_ratings_count", evaluation->coverage.rows);
@@ -221,5 +220,4 @@ void qn_evaluation_reference_json(const qn_evaluation *evaluation, const qn_refe
     qn_json_real(j, "ndcg_at_K", evaluation->ranking.ndcg.value);
     qn_json_int(j, "k", evaluation->k);
     qn_json_real(j, "rating_threshold", evaluation->threshold);
-    qn_json_close(j, '}');
 }

@@ -64,7 +64,7 @@ void qn_evaluation_emit(qn_context *ctx, const qn_evaluation *evaluation);
 void qn_evaluation_json(const qn_evaluation *evaluation, qn_json *j);
 
 /* What the reference systems print (model_path, test_file, test_ratings_count, model_rank, rmse,
- * mae, precision_at_K ...), as one object. */
+ * mae, precision_at_K ...), as members into an open object. */
 typedef struct qn_reference_run {
     const char *model_path, *test_file;
     int32_t rank;

@@ -288,7 +288,7 @@ static void the_figures_are_json_with_the_reference_keys(void **state)
     j = (qn_json){0};
     qn_evaluation_reference_json(&e, &run, &j);
     CHECK(strstr(j.out.text,
-                 "{\"model_path\":\"m\",\"test_file\":\"t.csv\",\"test_ratings_count\":7,"
+                 "\"model_path\":\"m\",\"test_file\":\"t.csv\",\"test_ratings_count\":7,"
                  "\"model_rank\":2,\"rmse\":1.0,\"mae\":1.0,\"precision_at_K\":0.5,"
                  "\"recall_at_K\":0.75,\"ndcg_at_K\":") != NULL);
     qn_json_release(&j);

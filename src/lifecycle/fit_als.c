@@ -262,7 +262,6 @@ qn_status qn_fit_als_run(qn_context *ctx, const qn_fit_als_options *options,
 void qn_fit_als_reference_json(const qn_fit_als_result *result, int32_t nodes, int64_t partitions,
                                qn_json *j)
 {
-    qn_json_open(j, NULL, '{');
     qn_json_int(j, "num_nodes", nodes);
     qn_json_real(j, "load_time", result->load_s);
     qn_json_real(j, "train_time", result->fit_s);
@@ -271,5 +270,4 @@ void qn_fit_als_reference_json(const qn_fit_als_result *result, int32_t nodes, i
     qn_json_int(j, "train_records", result->train_records);
     qn_json_int(j, "test_records", result->test_records);
     qn_json_int(j, "partitions", partitions);
-    qn_json_close(j, '}');
 }

@@ -40,7 +40,7 @@ qn_status qn_fit_als_run(qn_context *ctx, const qn_fit_als_options *options,
                          const qn_ranking_options *ranking, qn_fit_als_result *result);
 
 /* Keys of the reference experiments (A15): num_nodes, load_time, train_time, total_time (load and
- * train), rmse, train_records, test_records, partitions. */
+ * train), rmse, train_records, test_records, partitions; members into an open object. */
 void qn_fit_als_reference_json(const qn_fit_als_result *result, int32_t nodes, int64_t partitions,
                                qn_json *j);
 
