@@ -39,7 +39,7 @@ qn_metric qn_metric_of_mean(int64_t n, double sum, double sum_squares)
         return m;
     variance = (sum_squares - sum * mean) / (double)(n - 1);
     half = NORMAL_95 * sqrt(fmax(variance, 0) / (double)n);
-    m.low = mean - half;
+    m.low = fmax(mean - half, 0); /* no metric here can be below 0 */
     m.high = mean + half;
     return m;
 }

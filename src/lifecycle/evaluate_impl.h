@@ -33,7 +33,7 @@ qn_status qn_evaluate_errors(qn_context *ctx, const qn_als_model *model, const q
 qn_status qn_evaluate_rankings(qn_context *ctx, const qn_als_model *model, const qn_test_set *set,
                                const qn_ratings *train, int32_t max_users, qn_evaluation *out);
 
-/* mean +- 1.96 standard deviations / sqrt(n), from sums of values and of squares. */
+/* mean +- 1.96 standard deviations / sqrt(n), from sums of values >= 0 and of their squares. */
 qn_metric qn_metric_of_mean(int64_t n, double sum, double sum_squares);
 
 #endif
