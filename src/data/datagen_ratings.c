@@ -1,6 +1,8 @@
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/context.h"
@@ -341,7 +343,7 @@ static qn_status place_movies(void *arg, int64_t first_user, int64_t n_users, co
     return QN_OK;
 }
 
-static qn_status print_movies(const by_movie *m, int64_t n_items, qn_out_file *out)
+static qn_status print_movies(qn_context *ctx, const by_movie *m, int64_t n_items, qn_out_file *out)
 {
     qn_string text = {0};
     qn_status st = QN_OK;
@@ -355,6 +357,11 @@ static qn_status print_movies(const by_movie *m, int64_t n_items, qn_out_file *o
             qn_date_from_days(m->day[i], &year, &month, &day);
             qn_string_addf(&text, "%u,%u,%04d-%02d-%02d\n", m->user[i], m->stars[i], year, month,
                            day);
+        }
+        if (text.failed) {
+            st = qn_fail(ctx, QN_ENOMEM, "not enough memory for the ratings of movie %lld",
+                         (long long)item + 1);
+            goto done;
         }
         QN_TRY(qn_out_write(out, qn_string_text(&text), text.length));
     }
@@ -383,7 +390,7 @@ static qn_status write_netflix(generation *g, const char *path, int64_t n_rating
     for (int32_t t = 0; t < qn_context_threads(ctx); t++)
         memset(g->chunk[t].stamp, 0, (size_t)g->truth.n_items * sizeof(uint32_t));
     QN_TRY(generate(g, place_movies, &m));
-    QN_TRY(print_movies(&m, g->truth.n_items, out));
+    QN_TRY(print_movies(ctx, &m, g->truth.n_items, out));
     QN_TRY(qn_out_commit(&out));
     *sum = m.sum;
 done:
@@ -397,14 +404,14 @@ done:
 
 /* -- titles ------------------------------------------------------------------------------------ */
 
+/* Leaves the file open: it appears after the ratings. */
 static qn_status write_movies(qn_context *ctx, const qn_truth *truth, const char *path,
-                              bool overwrite)
+                              bool overwrite, qn_out_file **out)
 {
-    qn_out_file *out = NULL;
     qn_string text = {0};
     qn_status st = QN_OK;
 
-    QN_TRY(qn_out_open(ctx, path, overwrite, &out));
+    QN_TRY(qn_out_open(ctx, path, overwrite, out));
     qn_string_add(&text, "movieId,title,genres\n");
     for (int64_t i = 0; i < truth->n_items; i++) {
         char title[128], genres[128];
@@ -414,17 +421,19 @@ static qn_status write_movies(qn_context *ctx, const qn_truth *truth, const char
         qn_string_addf(&text, strchr(title, ',') ? "%lld,\"%s\",%s\n" : "%lld,%s,%s\n",
                        (long long)i + 1, title, genres);
     }
-    QN_TRY(qn_out_write(out, qn_string_text(&text), text.length));
-    QN_TRY(qn_out_commit(&out));
+    if (text.failed)
+        st = qn_fail(ctx, QN_ENOMEM, "not enough memory for the titles of %lld items",
+                     (long long)truth->n_items);
+    else
+        QN_TRY(qn_out_write(*out, qn_string_text(&text), text.length));
 done:
-    qn_out_abandon(&out);
     qn_string_release(&text);
     return st;
 }
 
 static qn_status check_options(qn_context *ctx, const qn_datagen_options *o)
 {
-    const double most = 0.6 * (double)o->users * (double)o->items;
+    const double most = floor(0.6 * (double)o->users * (double)o->items);
     const int64_t least = o->users > o->items ? o->users : o->items;
 
     if (!o->out)
@@ -453,6 +462,7 @@ qn_status qn_datagen_ratings(qn_context *ctx, const qn_datagen_options *options,
                                             [FORMAT_NETFLIX] = "txt",
                                             [FORMAT_PARQUET] = "parquet"};
     generation g = {.ctx = ctx};
+    qn_out_file *movies = NULL;
     int32_t format = options->format;
     qn_status st = QN_OK;
     double sum = 0;
@@ -471,15 +481,21 @@ qn_status qn_datagen_ratings(qn_context *ctx, const qn_datagen_options *options,
     snprintf(result->movies_path, sizeof result->movies_path, "%s/movies.csv", options->out);
     QN_TRY(qn_make_dirs(ctx, options->out));
     QN_TRY(generation_open(&g, options));
-    QN_TRY(write_movies(ctx, &g.truth, result->movies_path, options->overwrite));
+    QN_TRY(write_movies(ctx, &g.truth, result->movies_path, options->overwrite, &movies));
     QN_TRY(format == FORMAT_NETFLIX
                ? write_netflix(&g, result->ratings_path, options->ratings, options->overwrite, &sum)
                : write_table(&g, result->ratings_path, format, options->overwrite, &sum));
+    st = qn_out_commit(&movies);
+    if (st != QN_OK && !options->overwrite)
+        unlink(result->ratings_path); /* both or neither */
+    if (st != QN_OK)
+        goto done;
     result->users = options->users;
     result->items = options->items;
     result->ratings = options->ratings;
     result->mean = sum / (double)options->ratings;
 done:
+    qn_out_abandon(&movies);
     generation_close(&g);
     return st;
 }
