@@ -16,6 +16,12 @@
 #include "quern/ratings.h"
 
 #define MAX_STEPS 1000
+#define CHUNK     8192 /* users recommended for at once */
+
+/* What a run is reported by. */
+typedef struct figures {
+    double load_s, fit_s, recommend_s, rmse;
+} figures;
 
 typedef struct steps {
     double seconds[MAX_STEPS];
@@ -29,6 +35,7 @@ typedef struct bench {
     qn_als_params params;
     const char *path;
     bool all;
+    int32_t k; /* 0: no recommendations */
 } bench;
 
 static void keep_step(void *user, const qn_event *event)
@@ -65,6 +72,8 @@ static qn_status parse(qn_context *ctx, int argc, char **argv, bench *b)
             b->path = name;
         } else if (i + 1 == argc) {
             return qn_fail(ctx, QN_EINVAL, "%s needs a value", name);
+        } else if (strcmp(name, "--recommend") == 0) {
+            b->k = (int32_t)strtol(argv[++i], NULL, 10);
         } else if (strcmp(name, "--threads") == 0) {
             b->context.threads = (int32_t)strtol(argv[++i], NULL, 10);
         } else if (strcmp(name, "--memory") == 0) {
@@ -148,8 +157,36 @@ done:
     return st;
 }
 
+/* Seconds for the best k of every user, a chunk of users at a time. */
+static qn_status recommend_all(qn_context *ctx, const qn_als_model *m, int32_t k, double *seconds)
+{
+    qn_status st = QN_OK;
+    const double start = qn_seconds();
+    int64_t *user = NULL;
+    int64_t *index = NULL;
+    float *score_of = NULL;
+
+    QN_NEW(ctx, user, CHUNK, "users");
+    QN_NEW(ctx, index, CHUNK * k, "recommendations");
+    QN_NEW(ctx, score_of, CHUNK * k, "recommendations");
+    for (int64_t first = 0; first < m->users.n; first += CHUNK) {
+        const int64_t n = m->users.n - first < CHUNK ? m->users.n - first : CHUNK;
+
+        for (int64_t i = 0; i < n; i++)
+            user[i] = first + i;
+        QN_TRY(qn_als_recommend(ctx, m, QN_SIDE_USER, user, n, k, QN_TIES_ID_ASC, NULL, index,
+                                score_of));
+    }
+    *seconds = qn_seconds() - start;
+done:
+    qn_free(user);
+    qn_free(index);
+    qn_free(score_of);
+    return st;
+}
+
 static void report(qn_context *ctx, const bench *b, const qn_ratings *ratings, steps *s,
-                   double load_s, double fit_s, double rmse)
+                   const figures *f)
 {
     qn_memory_use use;
 
@@ -158,10 +195,12 @@ static void report(qn_context *ctx, const bench *b, const qn_ratings *ratings, s
     printf("{\"system\": \"quern\", \"kernels\": \"%s\", \"threads\": %d, \"ratings\": %lld, "
            "\"k\": %d, "
            "\"load_s\": %.3f, \"fit_s\": %.3f, \"per_iter_s\": %.4f, \"best_iter_s\": %.4f, "
-           "\"train_loss\": %.5f, \"rmse\": %.5f, \"peak_bytes\": %zu, \"vm_hwm_bytes\": %zu}\n",
+           "\"recommend_s\": %.3f, \"train_loss\": %.5f, \"rmse\": %.5f, \"peak_bytes\": %zu, "
+           "\"vm_hwm_bytes\": %zu}\n",
            qn_context_kernels(ctx), qn_context_threads(ctx), (long long)ratings->n_ratings,
-           b->params.rank, load_s, fit_s, s->n > 0 ? s->seconds[s->n / 2] : 0.0,
-           s->n > 0 ? s->seconds[0] : 0.0, s->loss, rmse, qn_context_peak(ctx), use.vm_hwm);
+           b->params.rank, f->load_s, f->fit_s, s->n > 0 ? s->seconds[s->n / 2] : 0.0,
+           s->n > 0 ? s->seconds[0] : 0.0, f->recommend_s, s->loss, f->rmse, qn_context_peak(ctx),
+           use.vm_hwm);
 }
 
 static qn_status run(qn_context *ctx, bench *b)
@@ -171,20 +210,20 @@ static qn_status run(qn_context *ctx, bench *b)
     qn_triples *test = NULL;
     qn_als_model *model = NULL;
     steps s = {.n = 0};
-    double rmse = 0;
+    figures f = {0};
     double start = qn_seconds();
-    double load_s = 0;
-    double fit_s = 0;
 
     QN_TRY(qn_context_add_sink(ctx, keep_step, &s));
     QN_TRY(load(ctx, b, &ratings, &test));
-    load_s = qn_seconds() - start;
+    f.load_s = qn_seconds() - start;
     start = qn_seconds();
     QN_TRY(qn_als_fit(ctx, &b->params, ratings, &model));
-    fit_s = qn_seconds() - start;
+    f.fit_s = qn_seconds() - start;
     if (test)
-        QN_TRY(score(ctx, model, test, &rmse));
-    report(ctx, b, ratings, &s, load_s, fit_s, rmse);
+        QN_TRY(score(ctx, model, test, &f.rmse));
+    if (b->k > 0)
+        QN_TRY(recommend_all(ctx, model, b->k, &f.recommend_s));
+    report(ctx, b, ratings, &s, &f);
 done:
     qn_als_free(model);
     qn_triples_free(test);

@@ -59,12 +59,25 @@ typedef struct als_place {
     const uint32_t *seen, *seen_end;
 } als_place;
 
+/* True when none of a whole panel can enter; the compiler does all 16 at once. */
+static bool als_panel_is_below(const als_topk *top, const float *score)
+{
+    const float worst = top->n == top->k ? top->heap[0].score : -INFINITY;
+    int32_t n_below = 0;
+
+    for (int32_t j = 0; j < QN_PANEL; j++)
+        n_below += score[j] < worst;
+    return n_below == QN_PANEL;
+}
+
 static void als_offer(const als_ranker *r, als_place *place, int64_t panel, const float *score)
 {
     const int64_t first = panel * QN_PANEL;
     const int64_t left = r->n_others - first;
     const int32_t n = (int32_t)(left < QN_PANEL ? left : QN_PANEL);
 
+    if (als_panel_is_below(&place->top, score))
+        return;
     for (int32_t j = 0; j < n; j++) {
         const uint32_t other = (uint32_t)(first + j);
 
