@@ -285,7 +285,9 @@ static void the_keys_of_the_reference_experiments_are_there(void **state)
         .load_s = 1, .fit_s = 2, .total_s = 3, .train_records = 4, .test_records = 1};
     qn_json j = {0};
 
+    qn_json_open(&j, NULL, '{');
     qn_fit_als_reference_json(&r, 1, 8, &j);
+    qn_json_close(&j, '}');
     CHECK_TEXT(j.out.text,
                "{\"num_nodes\":1,\"load_time\":1.0,\"train_time\":2.0,\"total_time\":3.0,"
                "\"rmse\":null,\"train_records\":4,\"test_records\":1,\"partitions\":8}");
