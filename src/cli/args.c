@@ -202,6 +202,7 @@ void qn_cli_args_take_words(qn_cli_args *args, const char *name)
     option_find(args, name, &option);
     for (int64_t i = 0; option.param && i < args->n_words; i++)
         add_value(&r, &option, args->word[i]);
+    args->n_words = 0;
 }
 
 qn_status qn_cli_args_apply(qn_context *ctx, const qn_cli_args *args, int32_t t, void *values)
@@ -210,20 +211,26 @@ qn_status qn_cli_args_apply(qn_context *ctx, const qn_cli_args *args, int32_t t,
     for (int64_t i = 0; i < args->n_values; i++) {
         const qn_cli_value *value = &args->value[i];
         qn_status st;
-        char shown[64];
 
-        if (value->table != t)
+        if (value->table != t || value->param->hidden)
             continue;
-        if (value->param->hidden) {
-            qn_cli_option_name(value->param->name, shown);
-            qn_emit_warning(ctx, "%s means nothing here and is ignored", shown);
-            continue;
-        }
         st = qn_param_set(ctx, value->param, values, value->text);
         if (st != QN_OK)
             return st;
     }
     return QN_OK;
+}
+
+void qn_cli_args_warn_ignored(qn_context *ctx, const qn_cli_args *args)
+{
+    for (int64_t i = 0; i < args->n_values; i++) {
+        char shown[64];
+
+        if (!args->value[i].param->hidden)
+            continue;
+        qn_cli_option_name(args->value[i].param->name, shown);
+        qn_emit_warning(ctx, "%s means nothing here and is ignored", shown);
+    }
 }
 
 bool qn_cli_args_given(const qn_cli_args *args, const char *name)

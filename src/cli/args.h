@@ -37,6 +37,8 @@ void qn_cli_args_take_words(qn_cli_args *args, const char *name);
 qn_status qn_cli_args_apply(qn_context *ctx, const qn_cli_args *args, int32_t t, void *values);
 /* QN_EINVAL names every required option that was not given. */
 qn_status qn_cli_args_check_required(qn_context *ctx, const qn_cli_args *args);
+/* Warns of each option that is taken for the sake of other systems' scripts. */
+void qn_cli_args_warn_ignored(qn_context *ctx, const qn_cli_args *args);
 bool qn_cli_args_given(const qn_cli_args *args, const char *name);
 
 /* "reg_param" -> "--reg-param", "k" -> "-k"; 64 bytes do. */

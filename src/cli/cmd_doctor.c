@@ -5,9 +5,10 @@
 
 #include "base/system.h"
 #include "cli/commands.h"
+#include "data/parquet.h"
 #include "kernels/kernels.h"
 
-#define DOCTOR_PARTS 1
+#define DOCTOR_PARTS 2
 
 typedef struct doctor_part {
     const char *name;
@@ -31,8 +32,20 @@ typedef struct doctor_report {
     doctor_part part[DOCTOR_PARTS];
 } doctor_report;
 
+static void find_parquet(qn_context *ctx, doctor_part *part)
+{
+    const char *version = NULL;
+
+    part->name = "Parquet module (DuckDB)";
+    part->used_for = "Parquet in and out, Spark's model folders";
+    part->install = "make build";
+    if (qn_parquet_version(ctx, &version) == QN_OK && version)
+        snprintf(part->found, sizeof part->found, "%s", version);
+}
+
 static void find_curl(doctor_part *part)
 {
+    /* Stays open: what it holds for good goes with the process. */
     void *library = dlopen("libcurl.so.4", RTLD_LAZY | RTLD_LOCAL);
     const char *(*version)(void) = NULL;
 
@@ -44,7 +57,8 @@ static void find_curl(doctor_part *part)
     *(void **)&version = dlsym(library, "curl_version");
     snprintf(part->found, sizeof part->found, "%s", version ? version() : "");
     part->found[strcspn(part->found, " ")] = '\0';
-    dlclose(library);
+    if (strncmp(part->found, "libcurl/", 8) == 0)
+        memmove(part->found, part->found + 8, strlen(part->found + 8) + 1);
 }
 
 static void add_disk(doctor_report *report, const char *path)
@@ -63,7 +77,8 @@ static void examine(const qn_cli *cli, doctor_report *report)
     add_disk(report, ".");
     if (cli->globals->scratch)
         add_disk(report, cli->globals->scratch);
-    find_curl(&report->part[0]);
+    find_parquet(cli->ctx, &report->part[0]);
+    find_curl(&report->part[1]);
 }
 
 static void print_memory(const qn_cli *cli, const qn_system *system)

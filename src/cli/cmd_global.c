@@ -3,6 +3,13 @@
 
 #define GLOBAL .group = "Everywhere"
 
+/* Options of other systems' scripts that mean nothing here. */
+#define IGNORED(option, ...)                                                                       \
+    {                                                                                              \
+        .name = (option), .type = QN_PARAM_TEXT, .offset = offsetof(qn_cli_globals, ignored),      \
+        .help = "of other systems; means nothing here", .hidden = true, __VA_ARGS__                \
+    }
+
 static const qn_param global_params[] = {
     QN_PARAM(qn_cli_globals, threads, 0, 0, 1024,
              "threads to work with; 0: all that the container allows", .metavar = "N", GLOBAL),
@@ -25,6 +32,14 @@ static const qn_param global_params[] = {
     QN_PARAM_FLAG(qn_cli_globals, quiet, "no progress and no messages but errors", .aliases = "q",
                   GLOBAL),
     QN_PARAM_FLAG(qn_cli_globals, help, "show the command's help and stop", .aliases = "h", GLOBAL),
+    IGNORED("shuffle_partitions", .aliases = "target-repartition"),
+    IGNORED("master"),
+    IGNORED("deploy_mode"),
+    IGNORED("executor_cores", .aliases = "driver-cores total-executor-cores"),
+    IGNORED("conf"),
+    IGNORED("checkpoint_interval"),
+    IGNORED("block_size"),
+    IGNORED("intermediate_storage_level", .aliases = "final-storage-level"),
 };
 
 const qn_params qn_cli_global_table = {

@@ -20,6 +20,7 @@ typedef struct qn_cli_globals {
     bool json;
     bool quiet;
     bool help;
+    const char *ignored; /* of options that mean something in other systems only */
 } qn_cli_globals;
 #define QN_CLI_KERNEL_CHOICES "auto|reference|avx2|avx512"
 extern const qn_params qn_cli_global_table;

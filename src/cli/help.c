@@ -35,7 +35,7 @@ static void print_default(const qn_param *param, qn_string *line)
     qn_help_default(param, &value);
     qn_help_range(param, &range);
     if (range.length > 0)
-        qn_string_addf(line, ", %s", range.text);
+        qn_string_addf(line, " (%s)", range.text);
     if (param->required)
         qn_string_add(line, " (required)");
     else if (value.length > 0 && !(param->type == QN_PARAM_BOOL && param->number == 0))
@@ -85,9 +85,14 @@ void qn_help_command(const qn_terminal *out, const qn_command *command)
     const qn_params *table[QN_CLI_MAX_TABLES];
     const int32_t n = qn_command_tables(command, table);
 
-    fprintf(out->stream, "usage: quern %s%s%s %s\n\n", command->name, command->arguments ? " " : "",
-            command->arguments ? command->arguments : "",
-            command->usage ? command->usage : "[options]");
+    qn_string usage = {0};
+
+    qn_string_addf(&usage, "usage: quern %s%s%s %s", command->name, command->arguments ? " " : "",
+                   command->arguments ? command->arguments : "",
+                   command->usage ? command->usage : "[options]");
+    qn_print_folded(out->stream, qn_string_text(&usage), out->width, 0);
+    qn_string_release(&usage);
+    fputc('\n', out->stream);
     qn_print_folded(out->stream, command->help, out->width, 0);
     if (command->notes) {
         fputc('\n', out->stream);

@@ -194,8 +194,10 @@ static int run_in_context(qn_cli *cli, qn_context *early)
         return exit_code(cli, st, early);
     catch_signals(cli->ctx);
     st = open_progress(cli);
-    if (st == QN_OK)
+    if (st == QN_OK) {
+        qn_cli_args_warn_ignored(cli->ctx, cli->args);
         st = run_command(cli);
+    }
     release_signals();
     qn_progress_clear(cli->progress);
     code = exit_code(cli, st, cli->ctx);
@@ -229,10 +231,10 @@ static int run_with_early(qn_cli *cli, qn_context *early, const char *const *wor
         qn_cli_args_release(&args);
         return code;
     }
-    if (st == QN_OK)
-        st = check_words(early, cli->command, &args);
     if (st == QN_OK && cli->command->words_are)
         qn_cli_args_take_words(&args, cli->command->words_are);
+    if (st == QN_OK)
+        st = check_words(early, cli->command, &args);
     if (st == QN_OK)
         st = qn_cli_args_check_required(early, &args);
     if (st == QN_OK)

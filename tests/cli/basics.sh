@@ -60,6 +60,12 @@ expect_code 0
 cmp -s "$out" "$work/help" || fail "help X and X --help differ"
 refused 2 'there is no command "nothing"' help nothing
 
+# Options of other systems' scripts.
+run doctor --shuffle-partitions 400 --executor-memory 256m
+expect_code 0
+expect_err 'warning: --shuffle-partitions means nothing here'
+expect_out '^budget +256 MB'
+
 # Output that nobody reads ends quietly, a disk that is full does not.
 { "$quern" params 2>"$err"; echo $? >"$work/pipe_code"; } | true
 expect_no_err

@@ -34,10 +34,10 @@ expect_err() { grep -qE -- "$1" "$err" || fail "no \"$1\" on standard error"; }
 expect_no_out() { [ ! -s "$out" ] || fail "standard output is not empty"; }
 expect_no_err() { [ ! -s "$err" ] || fail "standard error is not empty"; }
 
-# One message: a line that begins with "quern:", further lines set in.
+# One message: a line that begins with "quern:", further lines set in; warnings may stand before it.
 expect_one_error() {
     [ "$(grep -cE '^quern: ' "$err")" = 1 ] || fail "not exactly one message"
-    if grep -qvE '^(quern: |  )' "$err"; then fail "more than the message on standard error"; fi
+    if grep -qvE '^(quern: |  |warning: )' "$err"; then fail "more than the message on standard error"; fi
 }
 
 # What a failing command must leave: nothing. `before` remembers the folder, `expect_unchanged` compares.

@@ -1,0 +1,54 @@
+/* quern evaluate: how good a saved model is on ratings that it has not seen. */
+#include "cli/commands.h"
+#include "cli/job.h"
+#include "cli/show.h"
+#include "run/record.h"
+
+static void show_result(const qn_cli *cli, const qn_evaluate_result *r)
+{
+    const qn_evaluate_options *options = cli->values[0];
+
+    qn_show_counts(&cli->out, &r->counts);
+    printf("model     %s: rank %d, digest %s\n", options->model, (int)r->rank, r->digest);
+    qn_show_evaluation(&cli->out, &r->evaluation);
+    if (qn_record_path(cli->record))
+        printf("record    %s\n", qn_record_path(cli->record));
+    printf("time      load %s, evaluate %s, total %s\n", qn_show_seconds(r->load_s).text,
+           qn_show_seconds(r->evaluate_s).text, qn_show_seconds(r->total_s).text);
+}
+
+static qn_status run_evaluate(qn_cli *cli)
+{
+    const qn_evaluate_options *options = cli->values[0];
+    qn_evaluate_result result;
+    qn_json reference = {0};
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_cli_job_start(cli, "evaluate"));
+    QN_TRY(qn_evaluate_run(cli->ctx, options, cli->values[1], cli->values[2], &result));
+    const qn_reference_run run = {
+        .model_path = options->model, .test_file = options->input.item[0], .rank = result.rank};
+
+    qn_json_open(&reference, "reference", '{');
+    qn_evaluation_reference_json(&result.evaluation, &run, &reference);
+    qn_json_close(&reference, '}');
+done:
+    st = qn_cli_job_end(cli, st, qn_string_text(&reference.out));
+    if (st == QN_OK && !cli->globals->json && !cli->globals->quiet)
+        show_result(cli, &result);
+    qn_json_release(&reference);
+    return st;
+}
+
+const qn_command qn_cmd_evaluate = {
+    .name = "evaluate",
+    .help = "Judge a saved model on test ratings: errors, rankings, coverage, baselines",
+    .table = {&qn_evaluate_table, &qn_columns_table, &qn_ranking_table},
+    .usage = "--model DIR --input TEST... [--seen TRAIN...] [options]",
+    .notes = "Three ways to judge rankings: spark (its formulas), reference (all items are "
+             "candidates, users without a relevant item are left out) and honest (items seen in "
+             "training are no candidates; needs --seen). Every figure has a 95 % interval and "
+             "stands beside what the means and the most popular items would reach.",
+    .examples = "  quern evaluate --model model --input test.csv --seen train.csv -k 10\n",
+    .run = run_evaluate,
+};
