@@ -63,6 +63,18 @@ static bool has_names(const qn_source *source)
     return qn_source_schema(source)->has_names || qn_source_format(source) == QN_FORMAT_NETFLIX;
 }
 
+bool qn_rating_columns_named(const qn_source *source, const qn_ratings_options *options)
+{
+    const char *const wanted[2] = {options->user_col, options->item_col};
+    const qn_schema *schema = qn_source_schema(source);
+
+    for (int32_t side = 0; side < 2; side++)
+        if (find_exact(schema, wanted[side]) < 0 &&
+            (strcmp(wanted[side], roles[side].name) != 0 || find_alias(schema, &roles[side]) < 0))
+            return false;
+    return schema->has_names;
+}
+
 /* Column of a role; *field is -1 where it is not there and `optional`. */
 static qn_status find_column(qn_context *ctx, const qn_source *source, const column_role *role,
                              const char *wanted, bool optional, int32_t *field)

@@ -21,6 +21,10 @@ typedef struct qn_rating_columns {
 qn_status qn_ratings_source_open(qn_context *ctx, const qn_ratings_options *options,
                                  qn_source **source);
 
+/* Whether the columns of users and items stand there by name, as given or by one of the usual ones.
+ */
+bool qn_rating_columns_named(const qn_source *source, const qn_ratings_options *options);
+
 /* Finds the columns; a fact tells where an alias was taken. QN_ENOTFOUND names the nearest column,
  * QN_EINVAL a missing column of times where one is needed. */
 qn_status qn_rating_columns_find(qn_context *ctx, const qn_source *source,

@@ -295,6 +295,36 @@ static qn_status parse_delimiter(qn_context *ctx, const char *text, char *delimi
     return QN_OK;
 }
 
+/* Text ids under text names look like any other row: types do not tell a header apart. The names
+ * that are looked for do. Standard input cannot be opened twice. */
+static qn_status find_header(qn_context *ctx, const qn_ratings_options *options,
+                             qn_source_options *open, qn_source **source)
+{
+    const qn_schema *schema = qn_source_schema(*source);
+    qn_source *named = NULL;
+    qn_status st = QN_OK;
+
+    if (open->header >= 0 || schema->has_names || schema->n_fields < 2 ||
+        schema->field[0].type != QN_TEXT || qn_source_format(*source) == QN_FORMAT_NETFLIX)
+        return QN_OK;
+    for (int64_t i = 0; i < open->n_paths; i++)
+        if (strcmp(open->path[i], "-") == 0)
+            return QN_OK;
+    open->header = 1;
+    st = qn_source_open(ctx, open, &named);
+    if (st == QN_EDATA) { /* no more than one row: then it is no header */
+        qn_error_clear(ctx);
+        return QN_OK;
+    }
+    if (st == QN_OK && qn_rating_columns_named(named, options)) {
+        qn_source_free(*source);
+        *source = named;
+        named = NULL;
+    }
+    qn_source_free(named);
+    return st;
+}
+
 qn_status qn_ratings_source_open(qn_context *ctx, const qn_ratings_options *options,
                                  qn_source **source)
 {
@@ -313,7 +343,12 @@ qn_status qn_ratings_source_open(qn_context *ctx, const qn_ratings_options *opti
     if (options->split_bytes > 0)
         open.split_bytes = options->split_bytes;
     QN_TRY(qn_source_open(ctx, &open, source));
+    QN_TRY(find_header(ctx, options, &open, source));
 done:
+    if (st != QN_OK) {
+        qn_source_free(*source);
+        *source = NULL;
+    }
     return st;
 }
 
