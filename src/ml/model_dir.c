@@ -11,6 +11,7 @@
 #include "base/context.h"
 #include "base/params_out.h"
 #include "base/text.h"
+#include "data/parquet.h"
 #include "ml/model_hash.h"
 
 #define FORMAT_VERSION 1
@@ -18,7 +19,11 @@
 
 qn_status qn_model_dir_open(qn_context *ctx, const char *path, bool overwrite, qn_out_dir *dir)
 {
-    return qn_out_dir_open(ctx, path, overwrite, dir);
+    const char *version;
+    const qn_status st = qn_parquet_version(ctx, &version); /* without it nothing could be saved */
+
+    *dir = (qn_out_dir){0};
+    return st == QN_OK ? qn_out_dir_open(ctx, path, overwrite, dir) : st;
 }
 
 /* Makes the folder of `name` in the staged directory; *path is malloc'ed. */

@@ -53,7 +53,7 @@ def main():
         print("skipped: ../shared is not here")
         sys.exit(1 if os.environ.get("QN_REQUIRE_ALL") else 77)
     spark = (SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-             .config("spark.sql.shuffle.partitions", "4").config("spark.driver.memory", "2g").getOrCreate())
+             .config("spark.sql.shuffle.partitions", "4").config("spark.ui.showConsoleProgress", "false").config("spark.driver.memory", "2g").getOrCreate())
     spark.sparkContext.setLogLevel("ERROR")
     tmp = pathlib.Path(tempfile.mkdtemp())
     lines = (SHARED / "data/ml-latest-small/ratings.csv").read_text().splitlines()
