@@ -25,7 +25,7 @@ foreach(path IN LISTS qn_fuzzers)
   target_link_libraries(${name} PRIVATE quern_static)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   add_test(NAME ${name}
-    COMMAND ${name} -max_total_time=${QN_FUZZ_SECONDS} -timeout=20 -rss_limit_mb=2048 -max_len=4096
+    COMMAND ${name} -max_total_time=${QN_FUZZ_SECONDS} -timeout=20 -rss_limit_mb=2048 -max_len=4096 -len_control=0
             -print_final_stats=1 -artifact_prefix=${CMAKE_BINARY_DIR}/fuzz/${subject}- ${found} ${seeds})
   math(EXPR limit "${QN_FUZZ_SECONDS} + 120")
   set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT ${limit})

@@ -128,7 +128,7 @@ typedef struct qn_source_options {
 } qn_source_options;
 
 /* Opens and looks at the first rows. QN_ENOTFOUND names the path and a near one; QN_EDATA an empty or
- * unreadable file. The caller frees *source. */
+ * unreadable file. The caller frees *source. Looks for quotes on all threads: not from inside a task. */
 QN_API qn_status qn_source_open(qn_context *ctx, const qn_source_options *options, qn_source **source);
 QN_API void qn_source_free(qn_source *source);
 
