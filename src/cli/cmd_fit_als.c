@@ -84,11 +84,12 @@ static void show_end(const qn_cli *cli, const qn_fit_als_options *options,
         printf("digest    %s\n", r->digest);
     if (qn_record_path(cli->record))
         printf("record    %s\n", qn_record_path(cli->record));
-    printf("time      load %s, fit %s, evaluate %s, save %s, total %s; %d threads, %s, peak %s\n",
-           qn_show_seconds(r->load_s).text, qn_show_seconds(r->fit_s).text,
-           qn_show_seconds(r->evaluate_s).text, qn_show_seconds(r->save_s).text,
-           qn_show_seconds(r->total_s).text, (int)qn_context_threads(cli->ctx),
-           qn_context_kernels(cli->ctx), qn_show_bytes((double)qn_context_peak(cli->ctx)).text);
+    printf(
+        "time      load %s, fit %s, evaluate %s, save %s, total %s; %d threads, %s, most held %s\n",
+        qn_show_seconds(r->load_s).text, qn_show_seconds(r->fit_s).text,
+        qn_show_seconds(r->evaluate_s).text, qn_show_seconds(r->save_s).text,
+        qn_show_seconds(r->total_s).text, (int)qn_context_threads(cli->ctx),
+        qn_context_kernels(cli->ctx), qn_show_bytes((double)qn_context_peak(cli->ctx)).text);
 }
 
 static void show_result(const qn_cli *cli, const qn_fit_als_result *r, const loss_seen *seen)

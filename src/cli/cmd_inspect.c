@@ -23,7 +23,7 @@ static void show_columns(const qn_cli *cli, const qn_inspect_result *r)
     show_format(r->format);
     if (r->bytes > 0)
         printf(", %s", qn_show_bytes((double)r->bytes).text);
-    printf(", %s; %s\n", r->n_splits == 1 ? "1 split" : "",
+    printf(", %s %s; %s\n", qn_show_count(r->n_splits).text, r->n_splits == 1 ? "split" : "splits",
            r->has_names ? "with a header" : "no header: columns by number");
     qn_text_table_init(&rows, "lll");
     qn_text_table_add(&rows, "column");

@@ -148,12 +148,16 @@ void qn_text_table_addf(qn_text_table *table, const char *format, ...)
 static void print_row(const qn_text_table *table, const qn_terminal *terminal, int64_t row,
                       const int32_t *width, const char *indent)
 {
+    int32_t n = table->n_columns; /* without empty cells at the end, which would be blanks */
+
+    while (n > 0 && !table->cell[row * table->n_columns + n - 1][0])
+        n--;
     fputs(indent, terminal->stream);
-    for (int32_t c = 0; c < table->n_columns; c++) {
+    for (int32_t c = 0; c < n; c++) {
         const char *text = table->cell[row * table->n_columns + c];
         const int32_t pad = width[c] - qn_text_width(text);
         const bool right = table->align[c] == 'r';
-        const bool last = c == table->n_columns - 1;
+        const bool last = c == n - 1;
 
         if (right)
             fprintf(terminal->stream, "%*s", (int)pad, "");
