@@ -9,7 +9,7 @@ foreach(path IN LISTS qn_tests)
     add_dependencies(${name} quern_duckdb)
   endif()
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300 SKIP_RETURN_CODE 77
+  set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 900 SKIP_RETURN_CODE 77
     ENVIRONMENT "QN_SHARED=${CMAKE_SOURCE_DIR}/../shared;QN_SOURCE_DIR=${CMAKE_SOURCE_DIR};QN_BUILD_DIR=${CMAKE_BINARY_DIR}")
 endforeach()
 # Whatever else there is to test (command line, checks, oracles) adds itself here.
