@@ -33,6 +33,19 @@ qn_status qn_evaluate_errors(qn_context *ctx, const qn_als_model *model, const q
 qn_status qn_evaluate_rankings(qn_context *ctx, const qn_als_model *model, const qn_test_set *set,
                                const qn_ratings *train, int32_t max_users, qn_evaluation *out);
 
+/* Users of the model to make lists for, each once. */
+typedef struct qn_popular_users {
+    const int64_t *row; /* [n] indices in the model */
+    int64_t n;
+    int32_t k;
+    bool leave_out_seen; /* needs the training ratings */
+} qn_popular_users;
+/* The list of user number i; borrowed for the call. Users come in any order. */
+typedef void qn_list_visit(void *arg, int64_t i, const int64_t *list, int32_t n);
+/* Most rated items by `train`, or by what the model remembers where it is NULL; ties by id. */
+qn_status qn_popular_lists(qn_context *ctx, const qn_als_model *model, const qn_ratings *train,
+                           const qn_popular_users *users, qn_list_visit *visit, void *arg);
+
 /* mean +- 1.96 standard deviations / sqrt(n), from sums of values >= 0 and of their squares. */
 qn_metric qn_metric_of_mean(int64_t n, double sum, double sum_squares);
 

@@ -145,6 +145,20 @@ static int64_t choose_users(const qn_test_set *set, const truth_set *truth,
     return n;
 }
 
+static void score_list(void *arg, int64_t i, const int64_t *list, int32_t n)
+{
+    const ranking_job *job = arg;
+    const int64_t user = job->user[i];
+    const qn_ranking_query query = {
+        .predicted = list,
+        .n_predicted = n,
+        .truth = job->truth->item + job->truth->start[user],
+        .n_truth = job->truth->start[user + 1] - job->truth->start[user],
+    };
+
+    qn_ranking_score(&query, job->k, job->protocol, &job->score[i]);
+}
+
 static qn_status score_users(void *arg, int64_t task, int32_t thread)
 {
     ranking_job *job = arg;
@@ -153,17 +167,12 @@ static qn_status score_users(void *arg, int64_t task, int32_t thread)
 
     (void)thread;
     for (int64_t i = task * USERS_A_TASK; i < end; i++) {
-        const int64_t user = job->user[job->first + i];
         const int64_t *list = job->list + i * job->k;
-        qn_ranking_query query = {
-            .predicted = list,
-            .truth = job->truth->item + job->truth->start[user],
-            .n_truth = job->truth->start[user + 1] - job->truth->start[user],
-        };
+        int32_t n = 0;
 
-        while (query.n_predicted < job->k && list[query.n_predicted] >= 0)
-            query.n_predicted++;
-        qn_ranking_score(&query, job->k, job->protocol, &job->score[job->first + i]);
+        while (n < job->k && list[n] >= 0)
+            n++;
+        score_list(job, job->first + i, list, n);
     }
     return QN_OK;
 }
@@ -231,55 +240,24 @@ done:
     return st;
 }
 
-/* A model of rank 1 whose score of an item is how often it was rated: the same lists, rules and
- * ties as any other model. Its dictionaries are borrowed of `model`. */
-static qn_status popularity_make(qn_context *ctx, const qn_als_model *model,
-                                 const qn_ratings *train, qn_als_model *popular)
-{
-    qn_status st = QN_OK;
-    int64_t *map = NULL;
-
-    *popular = *model;
-    popular->rank = popular->params.rank = 1;
-    popular->params.bias = QN_ALS_BIAS_NONE;
-    popular->stride = 16;
-    popular->user_factors = popular->item_factors = NULL;
-    popular->item_count = NULL;
-    popular->item_mean = NULL;
-    QN_NEW0(ctx, popular->user_factors, model->users.n * popular->stride, "popularity");
-    QN_NEW0(ctx, popular->item_factors, model->items.n * popular->stride, "popularity");
-    QN_NEW(ctx, map, model->items.n, "popularity");
-    if (train)
-        qn_ids_map(&model->items, &train->items, map);
-    for (int64_t u = 0; u < model->users.n; u++)
-        popular->user_factors[u * popular->stride] = 1;
-    for (int64_t i = 0; i < model->items.n; i++) {
-        uint32_t count = train ? 0 : model->item_count[i];
-
-        if (train && map[i] >= 0)
-            count = train->by_item.degree[map[i]];
-        popular->item_factors[i * popular->stride] = (float)count;
-    }
-done:
-    qn_free(map);
-    return st;
-}
-
 static qn_status judge_popularity(qn_context *ctx, const qn_als_model *model,
-                                  const qn_ratings *train, const qn_ratings *seen, ranking_job *job,
-                                  qn_ranking_result *out)
+                                  const qn_ratings *train, ranking_job *job, qn_ranking_result *out)
 {
+    qn_popular_users users = {
+        .n = job->n, .k = job->k, .leave_out_seen = job->protocol == QN_PROTOCOL_HONEST};
+    int64_t *row = NULL;
     qn_status st = QN_OK;
-    qn_als_model popular = {0};
 
     if (!train && !model->item_count)
         return QN_OK;
-    QN_TRY(popularity_make(ctx, model, train, &popular));
-    QN_TRY(judge(ctx, &popular, seen, job, NULL));
+    QN_NEW(ctx, row, job->n, "users being judged");
+    for (int64_t i = 0; i < job->n; i++)
+        row[i] = job->set->user[job->user[i]];
+    users.row = row;
+    QN_TRY(qn_popular_lists(ctx, model, train, &users, score_list, job));
     take_means(job, out);
 done:
-    qn_free(popular.user_factors);
-    qn_free(popular.item_factors);
+    qn_free(row);
     return st;
 }
 
@@ -315,7 +293,7 @@ qn_status qn_evaluate_rankings(qn_context *ctx, const qn_als_model *model, const
     take_means(&job, &out->ranking);
     out->ranking.catalogue_share = share_shown(shown, model->items.n);
     out->has_ranking = true;
-    QN_TRY(judge_popularity(ctx, model, train, seen, &job, &out->popularity));
+    QN_TRY(judge_popularity(ctx, model, train, &job, &out->popularity));
 done:
     truth_release(&truth);
     qn_free(user);
