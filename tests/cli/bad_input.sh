@@ -2,6 +2,7 @@
 # Each wrong input: one clear message, the right exit code, nothing half written.
 # shellcheck disable=SC2154,SC2034,SC1091
 . "$(dirname "$0")/lib.sh"
+needs_parquet
 
 printf 'userId,movieId,rating,timestamp\n' >head.csv
 cp head.csv good.csv

@@ -2,6 +2,7 @@
 # The main job through the commands that a user types.
 # shellcheck disable=SC2154,SC2034,SC1091
 . "$(dirname "$0")/lib.sh"
+needs_parquet
 
 run datagen ratings --users 400 --items 120 --ratings 12000 --seed 5 --out data
 expect_code 0

@@ -68,3 +68,11 @@ expect_json() { # expect_json EXPRESSION VALUE
     got=$(json "$1")
     [ "$got" = "$2" ] || fail "$1 is $got, not $2"
 }
+
+# Saving a model needs the Parquet module.
+needs_parquet() {
+    if "$quern" doctor | grep -q '^missing *Parquet'; then
+        echo "skipped: the Parquet module is not built (make build fetches it)"
+        exit 77
+    fi
+}

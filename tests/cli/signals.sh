@@ -3,6 +3,7 @@
 # Progress is drawn on a terminal only, colour not under NO_COLOR.
 # shellcheck disable=SC2154,SC2034,SC1091
 . "$(dirname "$0")/lib.sh"
+needs_parquet
 
 run datagen ratings --users 2000 --items 500 --ratings 100000 --out data --quiet
 expect_code 0
