@@ -49,6 +49,15 @@ static double mean_norm(const float *factors, int64_t n, int64_t stride, int32_t
     return n > 0 ? sum / (double)n : 0;
 }
 
+static void take_ids(const qn_ids *ids, char first[64], char last[64])
+{
+    first[0] = last[0] = '\0';
+    if (ids->n == 0)
+        return;
+    qn_ids_format(ids, 0, first, 64);
+    qn_ids_format(ids, ids->n - 1, last, 64);
+}
+
 static qn_status inspect_model(qn_context *ctx, const char *path, qn_inspect_result *result)
 {
     const qn_als_model *m;
@@ -58,6 +67,8 @@ static qn_status inspect_model(qn_context *ctx, const char *path, qn_inspect_res
         return st;
     m = result->model;
     result->kind = QN_INSPECT_MODEL;
+    take_ids(&m->users, result->first_user, result->last_user);
+    take_ids(&m->items, result->first_item, result->last_item);
     qn_als_digest(m, result->digest);
     result->user_norm = mean_norm(m->user_factors, m->users.n, m->stride, m->rank);
     result->item_norm = mean_norm(m->item_factors, m->items.n, m->stride, m->rank);
@@ -187,15 +198,6 @@ static void take_spread(const qn_triples *t, qn_inspect_result *result)
     result->std_rating = t->n > 1 ? sqrt(squares / (double)(t->n - 1)) : 0;
 }
 
-static void take_ids(const qn_ids *ids, char first[64], char last[64])
-{
-    first[0] = last[0] = '\0';
-    if (ids->n == 0)
-        return;
-    qn_ids_format(ids, 0, first, 64);
-    qn_ids_format(ids, ids->n - 1, last, 64);
-}
-
 static qn_status take_ratings(qn_context *ctx, const qn_ratings *r, qn_inspect_result *result)
 {
     qn_status st = QN_OK;
@@ -224,16 +226,19 @@ done:
     return st;
 }
 
-static qn_status inspect_ratings(qn_context *ctx, const qn_ratings_options *options,
+/* Who looks wants to see a damaged file too: bad rows are counted, they end nothing. */
+static qn_status inspect_ratings(qn_context *ctx, const qn_ratings_options *given,
                                  qn_inspect_result *result)
 {
+    qn_ratings_options options = *given;
     qn_triples *triples = NULL;
     qn_ratings *ratings = NULL;
     qn_status st = QN_OK;
 
-    QN_TRY(qn_triples_read(ctx, options, true, false, &triples));
+    options.on_bad_row = QN_BAD_ROW_SKIP;
+    QN_TRY(qn_triples_read(ctx, &options, true, false, &triples));
     take_spread(triples, result);
-    QN_TRY(qn_ratings_from_triples(ctx, &triples, options->partitions, &ratings));
+    QN_TRY(qn_ratings_from_triples(ctx, &triples, options.partitions, &ratings));
     QN_TRY(take_ratings(ctx, ratings, result));
     result->kind = QN_INSPECT_RATINGS;
 done:

@@ -64,7 +64,8 @@ typedef struct qn_inspect_result {
     double load_s;
 } qn_inspect_result;
 
-/* A model directory, else ratings if the columns are there, else a table with its schema alone. */
+/* A model directory, else ratings if the columns are there, else a table with its schema alone. Bad
+ * rows are counted, whatever on_bad_row says. */
 qn_status qn_inspect_run(qn_context *ctx, const qn_inspect_options *options,
                          const qn_ratings_options *ratings, qn_inspect_result *result);
 void qn_inspect_result_release(qn_inspect_result *result);

@@ -100,6 +100,24 @@ static void duplicates_are_told_and_kept(void **state)
     folder_remove(f);
 }
 
+static void a_damaged_file_is_shown_with_its_bad_rows(void **state)
+{
+    folder *f = folder_make(*state);
+    qn_inspect_result r;
+
+    CHECK_OK(*state, inspect(*state,
+                             folder_put(f, "r.csv",
+                                        "userId,movieId,rating,timestamp\n"
+                                        "1,10,4.0,100\n1,20,3.0,84 x\n2,10,good,3\n3,10,2,4\n"),
+                             false, &r));
+    CHECK_EQ(r.kind, QN_INSPECT_RATINGS);
+    CHECK_EQ(r.n_ratings, 2);
+    CHECK_EQ(r.counts.rows_bad, 2);
+    CHECK(strstr(r.counts.first_reject, "line 3") != NULL);
+    qn_inspect_result_release(&r);
+    folder_remove(f);
+}
+
 static void the_schema_alone_reads_no_rows(void **state)
 {
     folder *f = folder_make(*state);
@@ -149,6 +167,8 @@ static void a_model_is_known_by_its_folder(void **state)
     CHECK_EQ(r.kind, QN_INSPECT_MODEL);
     CHECK_EQ(r.model->users.n, 2);
     CHECK_EQ(r.model->items.n, 3);
+    CHECK_TEXT(r.last_user, "2");
+    CHECK_TEXT(r.first_item, "10");
     CHECK_EQ(r.model->params.rank, 2);
     CHECK_NEAR(r.user_norm, 1, 1e-12);
     /* Roots of 17, 13 and 29. */
@@ -205,6 +225,7 @@ int main(void)
         cmocka_unit_test(the_histogram_is_by_value),
         cmocka_unit_test(skew_tells_how_uneven_the_ratings_lie),
         cmocka_unit_test(duplicates_are_told_and_kept),
+        cmocka_unit_test(a_damaged_file_is_shown_with_its_bad_rows),
         cmocka_unit_test(the_schema_alone_reads_no_rows),
         cmocka_unit_test(another_table_is_shown_by_its_columns),
         cmocka_unit_test(a_model_is_known_by_its_folder),

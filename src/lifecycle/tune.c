@@ -26,7 +26,9 @@ static const qn_param tune_als_params[] = {
              "cross-validate with that many folds, 2 or more; 0: a split", .aliases = "num_folds",
              .group = "Judging"),
     QN_PARAM_CHOICE_OF(qn_tune_als_options, metric, 0, QN_TUNE_METRIC_CHOICES,
-                       "what decides; auto: rmse, for implicit feedback ndcg", .group = "Judging"),
+                       "what decides; auto: rmse, for implicit feedback ndcg; where an error "
+                       "decides, rankings are judged for implicit feedback alone",
+                       .group = "Judging"),
     QN_PARAM_STRING(qn_tune_als_options, model, NULL, "DIR",
                     "fit the best again on all ratings and save it here"),
     QN_PARAM_FLAG(qn_tune_als_options, overwrite, "replace a model that is there"),
@@ -192,9 +194,10 @@ static double metric_of(const qn_evaluation *e, int32_t metric)
     }
 }
 
-static void add_mean(double *mean, double value, int32_t folds)
+/* A fold that could not be judged makes the mean NaN. */
+static void add_mean(double *mean, double value, int32_t fold, int32_t folds)
 {
-    *mean = (isnan(*mean) ? 0 : *mean) + value / folds;
+    *mean = (fold == 0 ? 0 : *mean) + value / folds;
 }
 
 static void take_scores(tune_job *job, int64_t point, int32_t fold, const qn_evaluation *e)
@@ -202,12 +205,12 @@ static void take_scores(tune_job *job, int64_t point, int32_t fold, const qn_eva
     qn_tune_result *result = job->result;
     qn_tune_row *row = &result->row[point];
 
-    add_mean(&row->rmse, metric_of(e, METRIC_RMSE), result->folds);
-    add_mean(&row->mae, metric_of(e, METRIC_MAE), result->folds);
-    add_mean(&row->precision, metric_of(e, METRIC_PRECISION), result->folds);
-    add_mean(&row->recall, metric_of(e, METRIC_RECALL), result->folds);
-    add_mean(&row->ndcg, metric_of(e, METRIC_NDCG), result->folds);
-    add_mean(&row->map, metric_of(e, METRIC_MAP), result->folds);
+    add_mean(&row->rmse, metric_of(e, METRIC_RMSE), fold, result->folds);
+    add_mean(&row->mae, metric_of(e, METRIC_MAE), fold, result->folds);
+    add_mean(&row->precision, metric_of(e, METRIC_PRECISION), fold, result->folds);
+    add_mean(&row->recall, metric_of(e, METRIC_RECALL), fold, result->folds);
+    add_mean(&row->ndcg, metric_of(e, METRIC_NDCG), fold, result->folds);
+    add_mean(&row->map, metric_of(e, METRIC_MAP), fold, result->folds);
     row->rows_scored += e->coverage.rows_scored;
     job->score[point * result->folds + fold] = metric_of(e, result->metric);
 }
@@ -220,22 +223,27 @@ static qn_status judge_point(tune_job *job, int64_t point, int32_t fold, const q
     const double start = qn_seconds();
     qn_status st = QN_OK;
     qn_als_model *model = NULL;
+    qn_ranking_options ranking = *job->ranking;
     qn_evaluation evaluation;
     qn_span span;
     double fit_s;
 
+    /* Lists for everyone cost more than many a fit: not where the error decides. */
+    if (job->result->metric < METRIC_PRECISION && !row->params.implicit_prefs)
+        ranking.ranking_users = -1;
     st = qn_als_fit(ctx, &row->params, train, &model);
     fit_s = qn_seconds() - start;
     row->fit_s += fit_s;
     job->result->fit_s += fit_s;
     if (st == QN_OK) {
         span = qn_job_start(ctx, "evaluate");
-        st = qn_evaluate_als(ctx, model, test, train, job->ranking, &evaluation);
+        st = qn_evaluate_als(ctx, model, test, train, &ranking, &evaluation);
         job->result->evaluate_s += qn_span_end(ctx, &span, st, NULL);
     }
     if (st == QN_OK)
         take_scores(job, point, fold, &evaluation);
     else if (st != QN_ECANCELLED && row->status == QN_OK) {
+        row->rmse = row->mae = row->precision = row->recall = row->ndcg = row->map = NAN;
         row->status = st;
         snprintf(row->error, sizeof row->error, "%.250s", qn_context_error(ctx));
         qn_emit_warning(ctx, "%s: %s", row->point, row->error);
