@@ -17,13 +17,20 @@ say datagen ratings --shape movielens --ratings 1000000 --seed 42 --out "$dir" -
 say inspect "$dir/ratings.csv"
 say fit als --input "$dir/ratings.csv" --split random:0.8 --rank 10 --max-iter 10 --reg-param 0.1 \
     --model "$dir/model" --overwrite --runs-dir "$dir/runs"
-say recommend --model "$dir/model" --user 1 2 3 -k 10 --exclude-seen "$dir/ratings.csv" \
+cat <<EOF
+
+Predicting ratings well is not ranking well: the lists above lose against plain popularity. For lists, fit
+what people choose instead of how they rate it:
+EOF
+say fit als --input "$dir/ratings.csv" --split random:0.8 --implicit-prefs --rank 10 \
+    --model "$dir/choices" --overwrite --runs-dir "$dir/runs"
+say recommend --model "$dir/choices" --user 1 2 3 -k 10 --exclude-seen "$dir/ratings.csv" \
     --titles "$dir/movies.csv"
-say similar --model "$dir/model" --item 1 -k 5 --titles "$dir/movies.csv"
+say similar --model "$dir/choices" --item 1 -k 5 --titles "$dir/movies.csv"
 say runs list --runs-dir "$dir/runs"
 cat <<EOF
 
-The model is in $dir/model (Spark's ALSModel.load reads it), the record of the run in $dir/runs.
+The models are in $dir/model and $dir/choices (Spark's ALSModel.load reads them), the records of the runs in $dir/runs.
 Next: your own file, with a header or without:
   $quern fit als --input ratings.csv --split random:0.8 --model model
 EOF

@@ -224,6 +224,7 @@ static qn_status set_choice(qn_context *ctx, const qn_param *param, int32_t *fie
     for (int32_t i = 0; i < n; i++) {
         if (qn_name_equal(text, list[i])) {
             *field = i;
+            qn_string_release(&known);
             return QN_OK;
         }
         qn_string_addf(&known, "%s%s", i ? ", " : "", list[i]);

@@ -24,9 +24,9 @@ typedef struct qn_datagen_result {
 
 /* Writes OUT/ratings.{csv,dat,txt,parquet} and OUT/movies.csv. Every user and every item occurs;
  * pairs are distinct. A rating is a mean, what the user and the item add, the user's taste for the
- * item's genres, a hidden taste of 8 dimensions and noise, rounded to stars. The same options give
- * the same files. QN_EINVAL when that many distinct pairs do not exist; QN_EEXISTS without
- * `overwrite`. */
+ * item's genres, a hidden taste of 8 dimensions and noise, rounded to stars; what a user rates is
+ * popular and to the user's taste. The same options give the same files. QN_EINVAL when that many
+ * distinct pairs do not exist; QN_EEXISTS without `overwrite`. */
 qn_status qn_datagen_ratings(qn_context *ctx, const qn_datagen_options *options,
                              qn_datagen_result *result);
 

@@ -14,6 +14,7 @@
 #include "quern/sink.h"
 
 #define USERS_PER_CHUNK 256
+#define CANDIDATES      3
 #define FIRST_DAY       (9504 * 86400LL)  /* 1996-01-09 */
 #define LAST_DAY        (19500 * 86400LL) /* 2023-05-23 */
 
@@ -93,6 +94,25 @@ static int64_t span_of(int64_t degree)
     return span < LAST_DAY - FIRST_DAY ? span : LAST_DAY - FIRST_DAY;
 }
 
+/* People take what is popular and what they like: the best liked of a few that are popular. */
+static uint32_t choose_item(const generation *g, const chunk *c, const qn_truth_user *taste,
+                            int64_t user, int64_t *tries)
+{
+    uint32_t best = next_item(g, c, user, tries);
+    double most = qn_truth_liking(&g->truth, taste, best);
+
+    for (int others = 0; others < CANDIDATES - 1; others++) {
+        const uint32_t item = next_item(g, c, user, tries);
+        const double liking = qn_truth_liking(&g->truth, taste, item);
+
+        if (liking > most) {
+            most = liking;
+            best = item;
+        }
+    }
+    return best;
+}
+
 /* All rows of one user. Times go up in the order of taking: evenings in a row from a first day on.
  */
 static void make_user(const generation *g, chunk *c, int64_t user)
@@ -108,8 +128,8 @@ static void make_user(const generation *g, chunk *c, int64_t user)
     int64_t tries = 0;
 
     for (int64_t k = 0; k < degree; k++) {
-        const uint32_t item =
-            k < sure ? g->sure_item[g->sure_start[user] + k] : next_item(g, c, user, &tries);
+        const uint32_t item = k < sure ? g->sure_item[g->sure_start[user] + k]
+                                       : choose_item(g, c, &taste, user, &tries);
         const uint32_t word = start.word[2] * 2654435761u + (uint32_t)k * 40503u;
 
         c->stamp[item] = (uint32_t)(user + 1);

@@ -227,11 +227,10 @@ qn_truth_user qn_truth_user_of(const qn_truth *truth, int64_t user)
     return u;
 }
 
-float qn_truth_rating(const qn_truth *truth, const qn_truth_user *user, int64_t user_index,
-                      int64_t item)
+double qn_truth_liking(const qn_truth *truth, const qn_truth_user *user, int64_t item)
 {
     const qn_truth_item *it = &truth->item[item];
-    double taste = 0, hidden = 0, x;
+    double taste = 0, hidden = 0;
     int n = 0;
 
     for (int g = 0; g < QN_GENRES; g++)
@@ -241,8 +240,16 @@ float qn_truth_rating(const qn_truth *truth, const qn_truth_user *user, int64_t 
         }
     for (int f = 0; f < QN_HIDDEN; f++)
         hidden += user->hidden[f] * it->hidden[f];
-    x = truth->mean + user->bias + it->bias + 0.35 * taste / n + 0.14 * hidden +
-        0.70 * normal(truth, FOR_NOISE, (uint64_t)user_index, (uint64_t)item);
+    return 0.35 * taste / n + 0.14 * hidden;
+}
+
+float qn_truth_rating(const qn_truth *truth, const qn_truth_user *user, int64_t user_index,
+                      int64_t item)
+{
+    double x = truth->mean + user->bias + truth->item[item].bias +
+               qn_truth_liking(truth, user, item) +
+               0.70 * normal(truth, FOR_NOISE, (uint64_t)user_index, (uint64_t)item);
+
     x = floor(x / truth->step + 0.5) * truth->step;
     return (float)(x < truth->low ? truth->low : x > 5 ? 5 : x);
 }

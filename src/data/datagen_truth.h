@@ -36,6 +36,8 @@ typedef struct qn_truth_user {
     float genre[QN_GENRES];
 } qn_truth_user;
 qn_truth_user qn_truth_user_of(const qn_truth *truth, int64_t user);
+/* What the user's taste for the item's genres and the hidden taste add to a rating. */
+double qn_truth_liking(const qn_truth *truth, const qn_truth_user *user, int64_t item);
 /* Stars of `user` for `item` with noise. */
 float qn_truth_rating(const qn_truth *truth, const qn_truth_user *user, int64_t user_index,
                       int64_t item);

@@ -83,7 +83,9 @@ static void resources_json(const qn_record *record, qn_json *j)
     qn_json_text(j, "cpu", system.cpu_model);
     qn_json_real(j, "busy_share", possible > 0 ? record->busy_seconds / possible : 0);
     qn_json_real(j, "cpu_s", record->cpu_seconds);
-    qn_json_int(j, "peak_bytes", (int64_t)record->rss_peak);
+    qn_json_int(
+        j, "peak_bytes",
+        (int64_t)(record->rss_peak > record->budget_peak ? record->rss_peak : record->budget_peak));
     qn_json_int(j, "budget_peak_bytes", (int64_t)record->budget_peak);
     qn_json_int(j, "budget_bytes", (int64_t)record->budget);
     qn_json_int(j, "vm_hwm_bytes", (int64_t)record->vm_hwm);
