@@ -24,6 +24,8 @@ static int64_t start_ticks(int64_t pid)
     fclose(file);
     line[n] = '\0';
     at = strrchr(line, ')');
+    if (at && at[1] == ' ' && (at[2] == 'Z' || at[2] == 'X'))
+        return 0;
     for (int field = 2; at && field < 22; field++)
         at = strchr(at + 1, ' ');
     return at ? strtoll(at + 1, NULL, 10) : 0;

@@ -248,6 +248,32 @@ static void a_run_that_died_is_reported_once_with_its_size(void **state)
     CHECK_EQ(died, 0);
 }
 
+/* Killed and not yet waited for: a zombie still has its number. */
+static void a_zombie_counts_as_dead(void **state)
+{
+    fixture *f = *state;
+    qn_run_info *runs = NULL;
+    int64_t n = 0;
+    int status = 0;
+    const pid_t child = fork();
+
+    if (child == 0) {
+        fixture own = *f;
+
+        if (qn_context_create(&(qn_context_options){.threads = 1}, &own.ctx) != QN_OK)
+            _exit(1);
+        open_record(&own, "zombie");
+        _exit(0);
+    }
+    CHECK(child > 0);
+    CHECK_EQ(waitid(P_PID, (id_t)child, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
+    CHECK_OK(f->ctx, qn_runs_list(f->ctx, f->runs, &runs, &n));
+    CHECK_EQ(n, 1);
+    CHECK_TEXT(runs[0].status, "died");
+    qn_free(runs);
+    CHECK_EQ(waitpid(child, &status, 0), child);
+}
+
 static void a_run_under_way_does_not_count_as_dead(void **state)
 {
     fixture *f = *state;
@@ -325,6 +351,7 @@ int main(void)
         RUN_TEST(without_a_folder_the_record_is_kept_in_memory_only),
         RUN_TEST(a_folder_that_cannot_be_written_is_told_at_once),
         RUN_TEST(a_run_that_died_is_reported_once_with_its_size),
+        RUN_TEST(a_zombie_counts_as_dead),
         RUN_TEST(a_run_under_way_does_not_count_as_dead),
         RUN_TEST(runs_are_listed_newest_first_and_shown_by_a_part_of_their_id),
         RUN_TEST(a_folder_that_is_not_there_holds_no_runs),
