@@ -25,8 +25,8 @@ static qn_status run(qn_context *ctx, const char *input, const char *model_dir)
     if ((st = qn_ratings_read(ctx, &options, &ratings)) != QN_OK ||
         (st = qn_als_fit(ctx, &params, ratings, &model)) != QN_OK ||
         (st = qn_als_save(ctx, model, model_dir, true, NULL)) != QN_OK ||
-        (st = qn_als_recommend(ctx, model, QN_SIDE_USER, &first_user, 1, 10, QN_TIES_ID_ASC, ratings,
-                               item, score)) != QN_OK)
+        (st = qn_als_recommend(ctx, model, QN_SIDE_USER, &first_user, 1, 10, QN_TIES_ID_ASC,
+                               ratings, item, score)) != QN_OK)
         goto done;
     qn_als_digest(model, digest);
     printf("%lld ratings, model digest %s\n", (long long)ratings->n_ratings, digest);

@@ -1,5 +1,5 @@
-/* Metrics with Spark's definitions (ml.evaluation.RegressionEvaluator, mllib.evaluation.RankingMetrics)
- * and the two others that users compare with. */
+/* Metrics with Spark's definitions (ml.evaluation.RegressionEvaluator,
+ * mllib.evaluation.RankingMetrics) and the two others that users compare with. */
 #ifndef QUERN_METRICS_H
 #define QUERN_METRICS_H
 
@@ -20,21 +20,22 @@ typedef struct qn_regression_metrics {
 /* label, prediction: [n]; weight: [n] or NULL (all 1). One NaN makes every metric NaN, as in Spark.
  * `var` is the variance of the predictions around the mean label, as in Spark. */
 QN_API void qn_regression_evaluate(int64_t n, const double *label, const double *prediction,
-                                   const double *weight, bool through_origin, qn_regression_metrics *out);
+                                   const double *weight, bool through_origin,
+                                   qn_regression_metrics *out);
 
 /* One query: what was recommended, best first, and what was relevant. */
 typedef struct qn_ranking_query {
     const int64_t *predicted;
     int64_t n_predicted;
-    const int64_t *truth;     /* distinct */
+    const int64_t *truth; /* distinct */
     int64_t n_truth;
-    const double *relevance;  /* [n_truth] or NULL: binary */
+    const double *relevance; /* [n_truth] or NULL: binary */
 } qn_ranking_query;
 
 typedef enum qn_ranking_protocol {
     QN_PROTOCOL_SPARK,     /* mllib.RankingMetrics: precision divides by k, empty truth scores 0 */
     QN_PROTOCOL_REFERENCE, /* ACCEPTANCE N13, N14: precision divides by what was recommended */
-    QN_PROTOCOL_HONEST     /* Spark's formulas, seen items left out, users without truth not counted */
+    QN_PROTOCOL_HONEST /* Spark's formulas, seen items left out, users without truth not counted */
 } qn_ranking_protocol;
 #define QN_PROTOCOL_CHOICES "spark|reference|honest"
 

@@ -17,9 +17,9 @@ typedef enum qn_type {
     QN_INT64,
     QN_FLOAT,
     QN_DOUBLE,
-    QN_TEXT,        /* UTF-8 bytes, not ended by NUL */
-    QN_TIME,        /* int64 seconds since the epoch; dates and date-times are read as such, UTC */
-    QN_FLOAT_LIST,  /* float values of all rows behind one another, cut by offsets */
+    QN_TEXT,       /* UTF-8 bytes, not ended by NUL */
+    QN_TIME,       /* int64 seconds since the epoch; dates and date-times are read as such, UTC */
+    QN_FLOAT_LIST, /* float values of all rows behind one another, cut by offsets */
     QN_DOUBLE_LIST
 } qn_type;
 
@@ -28,8 +28,8 @@ QN_API const char *qn_type_name(qn_type type); /* "int64", "text" ... */
 /* A view, borrowed until the next call on its reader. */
 typedef struct qn_column {
     qn_type type;
-    const void *data;         /* n values; for texts and lists the bytes or values of all rows */
-    const uint32_t *offsets;  /* texts and lists: n + 1; row i is data[offsets[i] .. offsets[i+1]) */
+    const void *data;        /* n values; for texts and lists the bytes or values of all rows */
+    const uint32_t *offsets; /* texts and lists: n + 1; row i is data[offsets[i] .. offsets[i+1]) */
     const uint64_t *validity; /* bit i of the words: 1 = present; NULL: all present */
 } qn_column;
 
@@ -57,31 +57,31 @@ typedef struct qn_schema {
 } qn_schema;
 
 /* Why a row was not delivered. */
-#define QN_REJECT_LIST(X)                                        \
-    X(QN_REJECT_MALFORMED, "malformed", "wrong number of fields or a broken quote") \
-    X(QN_REJECT_NULL, "null", "a needed value is empty")         \
-    X(QN_REJECT_TYPE, "type", "a value is not of its column's type") \
-    X(QN_REJECT_RANGE, "outOfRange", "a number does not fit")    \
-    X(QN_REJECT_TOO_LONG, "tooLong", "a line is longer than the limit") \
+#define QN_REJECT_LIST(X)                                                                          \
+    X(QN_REJECT_MALFORMED, "malformed", "wrong number of fields or a broken quote")                \
+    X(QN_REJECT_NULL, "null", "a needed value is empty")                                           \
+    X(QN_REJECT_TYPE, "type", "a value is not of its column's type")                               \
+    X(QN_REJECT_RANGE, "outOfRange", "a number does not fit")                                      \
+    X(QN_REJECT_TOO_LONG, "tooLong", "a line is longer than the limit")                            \
     X(QN_REJECT_HEADER, "badHeader", "a movie header that is no number voids its rows")
 
 typedef enum qn_reject_kind {
 #define QN_REJECT_ENUM(name, text, help) name,
     QN_REJECT_LIST(QN_REJECT_ENUM)
 #undef QN_REJECT_ENUM
-    QN_REJECT_KINDS
+        QN_REJECT_KINDS
 } qn_reject_kind;
 
 QN_API const char *qn_reject_name(qn_reject_kind kind);
 
 #define QN_REJECT_EXAMPLES 5
-#define QN_REJECT_TEXT 120
+#define QN_REJECT_TEXT     120
 
 typedef struct qn_reject {
     qn_reject_kind kind;
-    int32_t column;                 /* as asked for, -1: the row as a whole */
-    int64_t offset;                 /* byte in the file (decompressed), or row number in Parquet */
-    char text[QN_REJECT_TEXT];      /* the value or the start of the line, unprintable bytes as \xNN */
+    int32_t column;            /* as asked for, -1: the row as a whole */
+    int64_t offset;            /* byte in the file (decompressed), or row number in Parquet */
+    char text[QN_REJECT_TEXT]; /* the value or the start of the line, unprintable bytes as \xNN */
 } qn_reject;
 
 /* Rejects of one split. */
@@ -94,9 +94,9 @@ typedef struct qn_rejects {
 
 /* What a caller wants of a column. */
 typedef struct qn_column_request {
-    int32_t field;  /* index into the schema */
-    qn_type type;   /* delivered as this type */
-    bool nullable;  /* false: a row whose value is missing is rejected */
+    int32_t field;   /* index into the schema */
+    qn_type type;    /* delivered as this type */
+    bool nullable;   /* false: a row whose value is missing is rejected */
     double max_size; /* QN_FLOAT, QN_DOUBLE: NaN, and what is larger in size, is rejected as out of
                         range; 0: anything goes */
 } qn_column_request;
@@ -106,14 +106,15 @@ typedef struct qn_reader qn_reader;
 
 typedef enum qn_format {
     QN_FORMAT_AUTO,
-    QN_FORMAT_CSV,     /* delimited text, RFC 4180 quotes */
+    QN_FORMAT_CSV, /* delimited text, RFC 4180 quotes */
     QN_FORMAT_TSV,
     QN_FORMAT_DAT,     /* fields separated by "::" */
-    QN_FORMAT_NETFLIX, /* "movie:" lines, then customer,rating,date; columns movieId userId rating date */
+    QN_FORMAT_NETFLIX, /* "movie:" lines, then customer,rating,date; columns movieId userId rating
+                          date */
     QN_FORMAT_PARQUET,
-    QN_FORMAT_JSON,    /* one object a line */
+    QN_FORMAT_JSON, /* one object a line */
     QN_FORMAT_LIBSVM,
-    QN_FORMAT_LINES    /* one column "line" */
+    QN_FORMAT_LINES /* one column "line" */
 } qn_format;
 #define QN_FORMAT_CHOICES "auto|csv|tsv|dat|netflix|parquet|json|libsvm|lines"
 
@@ -121,21 +122,23 @@ typedef struct qn_source_options {
     const char *const *path; /* files, folders or "-"; borrowed */
     int64_t n_paths;
     qn_format format;
-    char delimiter;          /* 0: found out */
-    int32_t header;          /* -1 found out, 0 no, 1 yes */
-    int64_t max_line_bytes;  /* 0: 16 MiB */
-    int64_t split_bytes;     /* 0: 8 MiB; tests set less */
+    char delimiter;         /* 0: found out */
+    int32_t header;         /* -1 found out, 0 no, 1 yes */
+    int64_t max_line_bytes; /* 0: 16 MiB */
+    int64_t split_bytes;    /* 0: 8 MiB; tests set less */
 } qn_source_options;
 
-/* Opens and looks at the first rows. QN_ENOTFOUND names the path and a near one; QN_EDATA an empty or
- * unreadable file. The caller frees *source. Looks for quotes on all threads: not from inside a task. */
-QN_API qn_status qn_source_open(qn_context *ctx, const qn_source_options *options, qn_source **source);
+/* Opens and looks at the first rows. QN_ENOTFOUND names the path and a near one; QN_EDATA an empty
+ * or unreadable file. The caller frees *source. Looks for quotes on all threads: not from inside a
+ * task. */
+QN_API qn_status qn_source_open(qn_context *ctx, const qn_source_options *options,
+                                qn_source **source);
 QN_API void qn_source_free(qn_source *source);
 
 QN_API const qn_schema *qn_source_schema(const qn_source *source);
 QN_API qn_format qn_source_format(const qn_source *source);
-/* Index of the column called `name` (or numbered so where there are no names); QN_ENOTFOUND says which
- * columns there are and which is nearest. */
+/* Index of the column called `name` (or numbered so where there are no names); QN_ENOTFOUND says
+ * which columns there are and which is nearest. */
 QN_API qn_status qn_source_column(qn_context *ctx, const qn_source *source, const char *name,
                                   int32_t *field);
 /* Splits depend on the files only, in the order of sorted file names. */

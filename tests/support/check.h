@@ -16,26 +16,26 @@
 #include "base/alloc.h"
 #include "base/context.h"
 
-#define CHECK(condition) assert_true(condition)
-#define CHECK_EQ(a, b) assert_int_equal((a), (b))
-#define CHECK_TEXT(a, b) assert_string_equal((a), (b))
+#define CHECK(condition)            assert_true(condition)
+#define CHECK_EQ(a, b)              assert_int_equal((a), (b))
+#define CHECK_TEXT(a, b)            assert_string_equal((a), (b))
 #define CHECK_NEAR(a, b, tolerance) check_near_((a), (b), (tolerance), #a, __FILE__, __LINE__)
 /* The call must succeed; prints the context's message otherwise. */
-#define CHECK_OK(ctx, call)                                                                      \
-    do {                                                                                         \
-        const qn_status status_ = (call);                                                        \
-        if (status_ != QN_OK)                                                                    \
-            print_error("%s:%d: %s: %s\n", __FILE__, __LINE__, qn_status_text(status_),          \
-                        qn_context_error(ctx));                                                  \
-        assert_int_equal(status_, QN_OK);                                                        \
+#define CHECK_OK(ctx, call)                                                                        \
+    do {                                                                                           \
+        const qn_status status_ = (call);                                                          \
+        if (status_ != QN_OK)                                                                      \
+            print_error("%s:%d: %s: %s\n", __FILE__, __LINE__, qn_status_text(status_),            \
+                        qn_context_error(ctx));                                                    \
+        assert_int_equal(status_, QN_OK);                                                          \
     } while (0)
 /* The message of the last failure must hold this text. */
-#define CHECK_ERROR(ctx, text)                                                                   \
-    do {                                                                                         \
-        if (!strstr(qn_context_error(ctx), (text)))                                              \
-            print_error("%s:%d: no \"%s\" in: %s\n", __FILE__, __LINE__, (text),                 \
-                        qn_context_error(ctx));                                                  \
-        assert_non_null(strstr(qn_context_error(ctx), (text)));                                  \
+#define CHECK_ERROR(ctx, text)                                                                     \
+    do {                                                                                           \
+        if (!strstr(qn_context_error(ctx), (text)))                                                \
+            print_error("%s:%d: no \"%s\" in: %s\n", __FILE__, __LINE__, (text),                   \
+                        qn_context_error(ctx));                                                    \
+        assert_non_null(strstr(qn_context_error(ctx), (text)));                                    \
     } while (0)
 
 static inline void check_near_(double a, double b, double tolerance, const char *what,
@@ -57,12 +57,12 @@ static inline const char *shared_dir(void)
     return dir && access(dir, R_OK) == 0 ? dir : NULL;
 }
 
-#define SKIP_WITHOUT_SHARED()                                                                    \
-    do {                                                                                         \
-        if (!shared_dir()) {                                                                     \
-            print_message("skipped: ../shared is not here\n");                                   \
-            skip();                                                                              \
-        }                                                                                        \
+#define SKIP_WITHOUT_SHARED()                                                                      \
+    do {                                                                                           \
+        if (!shared_dir()) {                                                                       \
+            print_message("skipped: ../shared is not here\n");                                     \
+            skip();                                                                                \
+        }                                                                                          \
     } while (0)
 
 /* A fresh folder under the build tree or /tmp; the test removes it with qn_remove_tree. */
