@@ -516,7 +516,7 @@ static void saving_and_loading_survive_every_failed_allocation(void **state)
     int64_t live;
 
     skip_without_module(f->ctx);
-    model = make_model(f->ctx, QN_ID_STRING, QN_ID_INT64);
+    model = make_model(f->ctx, QN_ID_STRING, QN_ID_INT32);
     live = qn_alloc_live(f->ctx);
     for (int64_t allowed = 0; st != QN_OK; allowed++) {
         qn_alloc_fail_after(f->ctx, allowed);

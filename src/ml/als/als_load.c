@@ -49,15 +49,14 @@ static qn_status check_rejects(qn_context *ctx, const char *path, const qn_rejec
                    first->text);
 }
 
-static qn_status read_table(qn_context *ctx, const qn_model_files *files, const char *table,
-                            const char *const *names, qn_column_request *request, int32_t n_columns,
-                            batch_body *body, void *arg)
+/* Reads all of `source`, which is `table`. */
+static qn_status read_source(qn_context *ctx, qn_source *source, const char *table,
+                             const char *const *names, qn_column_request *request,
+                             int32_t n_columns, batch_body *body, void *arg)
 {
-    qn_source *source = NULL;
     qn_reader *reader = NULL;
     qn_status st = QN_OK;
 
-    QN_TRY(qn_model_files_table(ctx, files, table, &source));
     QN_TRY(find_columns(ctx, source, table, names, n_columns, request));
     for (int64_t split = 0; split < qn_source_n_splits(source); split++) {
         const char *path = qn_source_split_path(source, split);
@@ -76,6 +75,18 @@ static qn_status read_table(qn_context *ctx, const qn_model_files *files, const 
     }
 done:
     qn_reader_close(reader);
+    return st;
+}
+
+static qn_status read_table(qn_context *ctx, const qn_model_files *files, const char *table,
+                            const char *const *names, qn_column_request *request, int32_t n_columns,
+                            batch_body *body, void *arg)
+{
+    qn_source *source = NULL;
+    qn_status st = qn_model_files_table(ctx, files, table, &source);
+
+    if (st == QN_OK)
+        st = read_source(ctx, source, table, names, request, n_columns, body, arg);
     qn_source_free(source);
     return st;
 }
@@ -288,21 +299,16 @@ done:
 }
 
 /* Whether column "original" is text. */
-static qn_status map_is_text(qn_context *ctx, const qn_model_files *files, const char *table,
+static qn_status map_is_text(qn_context *ctx, const qn_source *source, const char *table,
                              bool *is_text)
 {
-    qn_source *source = NULL;
     int32_t field;
-    qn_status st = QN_OK;
 
-    QN_TRY(qn_model_files_table(ctx, files, table, &source));
     if (qn_source_column(ctx, source, "original", &field) != QN_OK)
-        st = qn_fail(ctx, QN_EDATA, "table \"%s\" of the model has no column \"original\"", table);
-    else
-        *is_text = qn_source_schema(source)->field[field].type == QN_TEXT;
-done:
-    qn_source_free(source);
-    return st;
+        return qn_fail(ctx, QN_EDATA, "table \"%s\" of the model has no column \"original\"",
+                       table);
+    *is_text = qn_source_schema(source)->field[field].type == QN_TEXT;
+    return QN_OK;
 }
 
 static qn_status read_map(qn_context *ctx, const qn_model_files *files, const char *table,
@@ -311,12 +317,14 @@ static qn_status read_map(qn_context *ctx, const qn_model_files *files, const ch
     static const char *const names[] = {"id", "original"};
     qn_column_request request[] = {{0, QN_INT32, false}, {0, QN_INT64, false}};
     map_reader map = {.factor_ids = ids};
+    qn_source *source = NULL;
     bool is_text = false;
     qn_status st = QN_OK;
 
     if (!qn_model_files_has(files, table))
         return QN_OK;
-    QN_TRY(map_is_text(ctx, files, table, &is_text));
+    QN_TRY(qn_model_files_table(ctx, files, table, &source));
+    QN_TRY(map_is_text(ctx, source, table, &is_text));
     map.ids.type = is_text ? QN_ID_STRING : QN_ID_INT64;
     if (is_text) {
         request[1].type = QN_TEXT;
@@ -327,8 +335,8 @@ static qn_status read_map(qn_context *ctx, const qn_model_files *files, const ch
     } else {
         QN_NEW(ctx, map.ids.number, ids->n, "ids of a model");
     }
-    QN_TRY(
-        read_table(ctx, files, table, names, request, 2, is_text ? add_texts : add_numbers, &map));
+    QN_TRY(read_source(ctx, source, table, names, request, 2, is_text ? add_texts : add_numbers,
+                       &map));
     if (map.ids.n != ids->n) {
         st = qn_fail(ctx, QN_EDATA,
                      "%s/%s holds %lld ids for %lld rows of factors: copy the whole "
@@ -341,6 +349,7 @@ static qn_status read_map(qn_context *ctx, const qn_model_files *files, const ch
     map.ids = (qn_ids){0};
 done:
     qn_ids_release(&map.ids);
+    qn_source_free(source);
     return st;
 }
 
