@@ -29,10 +29,10 @@ sanitize: deps deps-test  ## unit and command tests under ASan+UBSan, then the t
 	@cmake --preset tsan >/dev/null && cmake --build --preset tsan -j $(JOBS) -- --quiet
 	@tests/run.sh build-tsan -L '^unit$$'
 
-clang: deps deps-test  ## unit tests of a clang build; tests compare digests with the gcc build's
+clang: deps deps-test  ## unit tests of a clang build, and its models beside the gcc build's
 	@packaging/install.sh dev
 	@cmake --preset clang >/dev/null && cmake --build --preset clang -j $(JOBS) -- --quiet
-	@tests/run.sh build-clang -L '^unit$$'
+	@tests/run.sh build-clang -L '^(unit|bits)$$'
 
 fuzz: deps             ## QN_FUZZ_SECONDS of each fuzzer
 	@packaging/install.sh dev
