@@ -23,8 +23,10 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/quern-config-version.cmake
 install(FILES ${CMAKE_BINARY_DIR}/quern-config.cmake ${CMAKE_BINARY_DIR}/quern-config-version.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/quern)
 
+# Relative to where the file lies, so that a tree can be installed anywhere and moved.
+file(RELATIVE_PATH QN_PC_TO_PREFIX /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p)
 file(WRITE ${CMAKE_BINARY_DIR}/quern.pc.in
-"prefix=@CMAKE_INSTALL_PREFIX@
+"prefix=\${pcfiledir}/@QN_PC_TO_PREFIX@
 libdir=\${prefix}/@CMAKE_INSTALL_LIBDIR@
 includedir=\${prefix}/@CMAKE_INSTALL_INCLUDEDIR@
 
