@@ -460,6 +460,38 @@ static void json_lines_keep_digits_and_reject_by_line(void **state)
     free(path);
 }
 
+static void malformed_json_lines_are_rejected(void **state)
+{
+    const fixture *f = *state;
+    char *path = place(f, "b.jsonl");
+    FILE *out = fopen(path, "w");
+    char expected[256];
+    qn_source *source;
+
+    skip_without_module(f->ctx);
+    fputs("{\"a/b~\\\"c'\": 1, \"l\": [1, 2]}\n{\"a/b~\n{\"a/b~\\\"c'\": 2, \"l\": "
+          "[null]}\nrubbish\n",
+          out);
+    fclose(out);
+    CHECK_OK(f->ctx, open_format(f->ctx, path, QN_FORMAT_JSON, &source));
+    snprintf(expected, sizeof expected,
+             "1 2; row 1 %d \"not a JSON object\"; row 3 %d \"not a JSON object\"",
+             QN_REJECT_MALFORMED, QN_REJECT_MALFORMED);
+    CHECK_TEXT(show(f->ctx, source, 0, "a/b~\"c'", QN_INT32, true), expected);
+    snprintf(expected, sizeof expected,
+             "1,2; row 1 %d \"not a JSON object\"; row 2 %d \"a list with missing values\"; "
+             "row 3 %d \"not a JSON object\"",
+             QN_REJECT_MALFORMED, QN_REJECT_NULL, QN_REJECT_MALFORMED);
+    CHECK_TEXT(show(f->ctx, source, 0, "l", QN_DOUBLE_LIST, false), expected);
+    source->ops->free(source);
+    out = fopen(path, "w");
+    fputs("no JSON at all\n", out);
+    fclose(out);
+    CHECK_EQ(open_format(f->ctx, path, QN_FORMAT_JSON, &source), QN_EDATA);
+    CHECK_ERROR(f->ctx, "b.jsonl");
+    free(path);
+}
+
 static void writing_survives_every_failed_write(void **state)
 {
     const fixture *f = *state;
@@ -585,6 +617,7 @@ int main(void)
         TEST(folders_hold_partitions_and_files_of_different_columns),
         TEST(damaged_files_are_told_from_short_ones),
         TEST(json_lines_keep_digits_and_reject_by_line),
+        TEST(malformed_json_lines_are_rejected),
         TEST(writing_survives_every_failed_write),
         TEST(writing_and_reading_survive_every_failed_allocation),
         TEST(what_cannot_be_written_is_refused_before_and_during),

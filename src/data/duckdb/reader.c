@@ -16,6 +16,7 @@ typedef struct duck_reader {
     qn_duck_stream stream;
     duckdb_connection connection;
     const char *path;
+    bool is_json; /* the result begins with a column that tells lines that are no objects */
     int32_t n_columns;
     qn_duck_column *column;
     qn_column *view;
@@ -40,20 +41,35 @@ static void reader_close(qn_reader *base)
     qn_free(reader);
 }
 
+static duckdb_vector column_vector(const duck_reader *reader, duckdb_data_chunk chunk,
+                                   int32_t column)
+{
+    return duckdb_data_chunk_get_vector(chunk, (idx_t)column + (reader->is_json ? 1 : 0));
+}
+
+/* Lines that are no JSON objects. */
+static void reject_malformed(duck_reader *reader, duckdb_data_chunk chunk, int64_t n)
+{
+    const bool *is_bad = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0));
+
+    for (int64_t i = 0; i < n; i++)
+        if (is_bad[i])
+            reader->verdict[i] = (qn_duck_verdict){QN_REJECT_MALFORMED + 1, -1};
+}
+
 static void count_rejects(duck_reader *reader, duckdb_data_chunk chunk, int64_t n)
 {
     char text[QN_REJECT_TEXT];
 
     for (int64_t i = 0; i < n; i++) {
         const qn_duck_verdict *verdict = &reader->verdict[i];
-        size_t length = 0;
+        size_t length = (size_t)snprintf(text, sizeof text, "not a JSON object");
 
         if (!verdict->reject)
             continue;
-        if (reader->base.rejects.n_examples < QN_REJECT_EXAMPLES)
+        if (verdict->column >= 0 && reader->base.rejects.n_examples < QN_REJECT_EXAMPLES)
             length = qn_duck_value_text(&reader->column[verdict->column],
-                                        duckdb_data_chunk_get_vector(chunk, (idx_t)verdict->column),
-                                        i, text);
+                                        column_vector(reader, chunk, verdict->column), i, text);
         qn_reject_add(&reader->base.rejects, (qn_reject_kind)(verdict->reject - 1), verdict->column,
                       reader->next_row + i, text, length);
     }
@@ -70,10 +86,11 @@ static qn_status append_chunk(qn_context *ctx, duck_reader *reader, duckdb_data_
     if (n > QN_DUCK_CHUNK)
         return qn_fail(ctx, QN_EINTERNAL, "DuckDB gave %lld rows at once", (long long)n);
     memset(reader->verdict, 0, sizeof reader->verdict);
+    if (reader->is_json)
+        reject_malformed(reader, chunk, n);
     for (int32_t i = 0; i < reader->n_columns; i++) {
-        const qn_status st = qn_duck_column_append(ctx, &reader->column[i], i,
-                                                   duckdb_data_chunk_get_vector(chunk, (idx_t)i),
-                                                   row, n, reader->verdict);
+        const qn_status st = qn_duck_column_append(
+            ctx, &reader->column[i], i, column_vector(reader, chunk, i), row, n, reader->verdict);
 
         if (st != QN_OK)
             return qn_fail_prefix(ctx, st, "%s", reader->path);
@@ -200,21 +217,44 @@ static qn_status add_column(qn_context *ctx, const qn_duck_source *source, const
     return st;
 }
 
-/* JSON: every column wanted is read as text, so that one bad value does not stop the reading and
- * ids keep all their digits. */
-static void add_json_from(qn_string *sql, const qn_duck_source *source, const char *path,
-                          const qn_duck_schema *own)
+/* A key of a JSON line, by pointer. Numbers come as the text they are, so that one bad value does
+ * not stop the reading and ids keep all their digits. */
+static void add_json_column(const char *name, qn_type wanted, qn_string *sql,
+                            qn_duck_carrier *carrier)
 {
-    qn_string_add(sql, " FROM read_json(");
-    qn_duck_add_path(sql, path);
-    qn_string_add(sql, ", format='newline_delimited', columns={");
-    for (int32_t i = 0; i < source->schema.n; i++) {
-        if (i > 0)
-            qn_string_add(sql, ", ");
-        qn_duck_add_text(sql, source->schema.field[i].name);
-        qn_string_add(sql, own->kind[i] == QN_DUCK_TEXT ? ": 'VARCHAR'" : ": 'DOUBLE[]'");
+    qn_string pointer = {0}, reference = {0};
+
+    qn_string_add(&pointer, "/");
+    for (const char *p = name; *p; p++)
+        qn_string_addf(&pointer, *p == '~' ? "~0" : *p == '/' ? "~1" : "%c", *p);
+    qn_string_add(&reference,
+                  is_list(wanted) ? "json_extract(json, " : "json_extract_string(json, ");
+    qn_duck_add_text(&reference, qn_string_text(&pointer));
+    qn_string_add(&reference, ")");
+    if (is_list(wanted)) {
+        qn_string_addf(sql, "TRY_CAST(%s AS %s[])", qn_string_text(&reference),
+                       wanted == QN_FLOAT_LIST ? "FLOAT" : "DOUBLE");
+        *carrier = QN_CARRIER_LIST;
+    } else {
+        *carrier = qn_duck_add_expression(sql, qn_string_text(&reference), QN_DUCK_TEXT, wanted);
     }
-    qn_string_add(sql, "})");
+    sql->failed |= pointer.failed || reference.failed;
+    qn_string_release(&pointer);
+    qn_string_release(&reference);
+}
+
+static void add_json_query(const qn_duck_source *source, const qn_column_request *request,
+                           duck_reader *reader, qn_string *sql)
+{
+    qn_string_add(sql, "SELECT json IS NULL OR json_type(json) <> 'OBJECT'");
+    for (int32_t i = 0; i < reader->n_columns; i++) {
+        qn_string_add(sql, ", ");
+        add_json_column(source->schema.field[request[i].field].name, request[i].type, sql,
+                        &reader->column[i].carrier);
+    }
+    qn_string_add(sql, " FROM read_json_objects(");
+    qn_duck_add_path(sql, reader->path);
+    qn_string_add(sql, ", format='newline_delimited', ignore_errors=true)");
 }
 
 static void add_parquet_from(qn_string *sql, const qn_duck_split *split, const char *path)
@@ -228,35 +268,33 @@ static void add_parquet_from(qn_string *sql, const qn_duck_split *split, const c
                        (long long)split->first, (long long)split->end);
 }
 
-/* What the file of a split has. One file alone is what the source described; of several each may
- * have its own. */
-static qn_status own_schema(qn_context *ctx, const qn_duck_source *source, const char *path,
-                            duckdb_connection connection, qn_duck_schema *own)
+/* Each file may have its own columns. */
+static qn_status add_parquet_query(qn_context *ctx, const qn_duck_source *source,
+                                   const qn_duck_split *split, const qn_column_request *request,
+                                   duck_reader *reader, qn_string *sql)
 {
+    qn_duck_schema own = {0};
     qn_string from = {0};
     qn_status st = QN_OK;
 
-    if (source->base.format == QN_FORMAT_JSON) {
-        QN_NEW(ctx, own->field, source->schema.n, "a schema");
-        QN_NEW(ctx, own->kind, source->schema.n, "a schema");
-        for (int32_t i = 0; i < source->schema.n; i++) {
-            char *name;
-
-            QN_TRY(qn_strdup(ctx, source->schema.field[i].name, &name));
-            own->field[i] = (qn_field){name, source->schema.field[i].type};
-            own->kind[i] = is_list(own->field[i].type) ? QN_DUCK_DOUBLE_LIST : QN_DUCK_TEXT;
-            own->n = i + 1;
-        }
+    qn_string_add(&from, "read_parquet(");
+    qn_duck_add_path(&from, reader->path);
+    qn_string_add(&from, ", hive_partitioning=false)");
+    if (from.failed) {
+        st = qn_fail(ctx, QN_ENOMEM, "no memory for a query");
         goto done;
     }
-    qn_string_add(&from, "read_parquet(");
-    qn_duck_add_path(&from, path);
-    qn_string_add(&from, ", hive_partitioning=false)");
-    if (from.failed)
-        st = qn_fail(ctx, QN_ENOMEM, "no memory for a query");
-    else
-        st = qn_duck_describe(ctx, connection, from.text, path, own);
+    QN_TRY(qn_duck_describe(ctx, reader->connection, from.text, reader->path, &own));
+    qn_string_add(sql, reader->n_columns == 0 ? "SELECT NULL" : "SELECT ");
+    for (int32_t i = 0; i < reader->n_columns; i++) {
+        if (i > 0)
+            qn_string_add(sql, ", ");
+        QN_TRY(add_column(ctx, source, reader->path, &own, &request[i], sql,
+                          &reader->column[i].carrier));
+    }
+    add_parquet_from(sql, split, reader->path);
 done:
+    qn_duck_schema_release(&own);
     qn_string_release(&from);
     return st;
 }
@@ -265,30 +303,18 @@ static qn_status start_query(qn_context *ctx, const qn_duck_source *source,
                              const qn_duck_split *split, const qn_column_request *request,
                              duck_reader *reader)
 {
-    qn_duck_schema own = {0};
     qn_string sql = {0};
     qn_status st = QN_OK;
 
-    QN_TRY(own_schema(ctx, source, reader->path, reader->connection, &own));
-    qn_string_add(&sql, "SELECT ");
-    for (int32_t i = 0; i < reader->n_columns; i++) {
-        if (i > 0)
-            qn_string_add(&sql, ", ");
-        QN_TRY(add_column(ctx, source, reader->path, &own, &request[i], &sql,
-                          &reader->column[i].carrier));
-    }
-    if (reader->n_columns == 0)
-        qn_string_add(&sql, "NULL");
-    if (source->base.format == QN_FORMAT_JSON)
-        add_json_from(&sql, source, reader->path, &own);
+    if (reader->is_json)
+        add_json_query(source, request, reader, &sql);
     else
-        add_parquet_from(&sql, split, reader->path);
+        QN_TRY(add_parquet_query(ctx, source, split, request, reader, &sql));
     if (sql.failed)
         st = qn_fail(ctx, QN_ENOMEM, "no memory for a query");
     else
         st = qn_duck_stream_open(ctx, reader->connection, sql.text, reader->path, &reader->stream);
 done:
-    qn_duck_schema_release(&own);
     qn_string_release(&sql);
     return st;
 }
@@ -307,6 +333,7 @@ qn_status qn_duck_reader_open(qn_context *ctx, qn_source *base, int64_t split,
     reader->base.ops = &reader_ops;
     reader->path = source->files.file[source->split[split].file].path;
     reader->next_row = source->split[split].first;
+    reader->is_json = source->base.format == QN_FORMAT_JSON;
     QN_NEW0(ctx, reader->column, n_columns, "columns being read");
     QN_NEW0(ctx, reader->view, n_columns, "columns being read");
     reader->n_columns = n_columns;

@@ -147,7 +147,7 @@ static qn_status source_describe(qn_context *ctx, qn_duck_source *source,
     add_file_list(&from, &source->files);
     qn_string_add(&from, ", union_by_name=true");
     if (source->base.format == QN_FORMAT_JSON)
-        qn_string_add(&from, ", format='newline_delimited'");
+        qn_string_add(&from, ", format='newline_delimited', records=true, ignore_errors=true");
     qn_string_add(&from, ")");
     if (from.failed)
         st = qn_fail(ctx, QN_ENOMEM, "no memory for the names of the files");
