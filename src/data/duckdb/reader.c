@@ -63,10 +63,11 @@ static void count_rejects(duck_reader *reader, duckdb_data_chunk chunk, int64_t 
 
     for (int64_t i = 0; i < n; i++) {
         const qn_duck_verdict *verdict = &reader->verdict[i];
-        size_t length = (size_t)snprintf(text, sizeof text, "not a JSON object");
+        size_t length;
 
         if (!verdict->reject)
             continue;
+        length = (size_t)snprintf(text, sizeof text, "not a JSON object");
         if (verdict->column >= 0 && reader->base.rejects.n_examples < QN_REJECT_EXAMPLES)
             length = qn_duck_value_text(&reader->column[verdict->column],
                                         column_vector(reader, chunk, verdict->column), i, text);
