@@ -37,7 +37,7 @@ clang: deps deps-test  ## unit tests of a clang build, and its models beside the
 fuzz: deps             ## QN_FUZZ_SECONDS of each fuzzer
 	@packaging/install.sh dev
 	@cmake --preset fuzz >/dev/null && cmake --build --preset fuzz -j $(JOBS) -- --quiet
-	@tests/run.sh build-fuzz -L '^fuzz$$'
+	@tests/run.sh build-fuzz -j 2 -L '^fuzz$$'
 
 check: deps deps-test  ## layers, sizes, formatting, static analysis
 	@packaging/install.sh dev

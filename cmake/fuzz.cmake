@@ -1,6 +1,6 @@
 # Fuzzers, with clang: every tests/fuzz/x_fuzz.c is one program with the seeds of tests/fuzz/corpus/x and
 # one ctest test with label `fuzz`. New inputs that a run finds go to the build tree.
-set(QN_FUZZ_SECONDS 10 CACHE STRING "seconds that each fuzzer runs")
+set(QN_FUZZ_SECONDS 60 CACHE STRING "seconds that each fuzzer runs")
 
 if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
   message(FATAL_ERROR "QN_FUZZ needs clang: set CMAKE_C_COMPILER")

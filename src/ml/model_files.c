@@ -157,6 +157,20 @@ done:
     return st;
 }
 
+/* The folder itself, or the newest of its version_* folders: where a pipeline saves one model after
+ * the other, the parent may be named. */
+static qn_status resolve(qn_context *ctx, const char *path, char **resolved)
+{
+    const qn_status st = qn_model_find_latest(ctx, path, resolved);
+
+    if (st == QN_OK && strcmp(path, *resolved) != 0)
+        qn_emit_fact(ctx, "model_version", *resolved);
+    if (st != QN_ENOTFOUND)
+        return st;
+    qn_error_clear(ctx);
+    return qn_strdup(ctx, path, resolved); /* what is missing there is told by the next step */
+}
+
 qn_status qn_model_files_open(qn_context *ctx, const char *path, const char *class_name,
                               qn_model_files *files)
 {
@@ -171,8 +185,8 @@ qn_status qn_model_files_open(qn_context *ctx, const char *path, const char *cla
                  : qn_fail(ctx, QN_ENOTFOUND, "there is no model folder %s", path);
         goto done;
     }
-    QN_TRY(qn_strdup(ctx, path, &files->path));
-    QN_TRY(find_metadata(ctx, path, &metadata));
+    QN_TRY(resolve(ctx, path, &files->path));
+    QN_TRY(find_metadata(ctx, files->path, &metadata));
     QN_TRY(qn_read_file(ctx, metadata, METADATA_LIMIT, &text, &length));
     QN_TRY(qn_model_metadata_parse(ctx, metadata, text, length, class_name, &files->metadata));
     QN_TRY(read_note(ctx, files));

@@ -475,6 +475,29 @@ static void the_newest_version_is_found(void **state)
     free(two);
 }
 
+static void a_folder_of_versions_loads_the_newest(void **state)
+{
+    const fixture *f = *state;
+    char *one = place(f, "version_2024"), *two = place(f, "version_2025");
+    qn_als_model *old, *new, *back;
+    char digest[2][33];
+
+    skip_without_module(f->ctx);
+    old = make_model(f->ctx, QN_ID_STRING, QN_ID_INT32);
+    new = make_model(f->ctx, QN_ID_INT64, QN_ID_INT32);
+    CHECK_OK(f->ctx, qn_als_save(f->ctx, old, one, false, NULL));
+    CHECK_OK(f->ctx, qn_als_save(f->ctx, new, two, false, NULL));
+    CHECK_OK(f->ctx, qn_als_load(f->ctx, f->dir, &back));
+    qn_als_digest(new, digest[0]);
+    qn_als_digest(back, digest[1]);
+    CHECK_TEXT(digest[1], digest[0]);
+    qn_als_free(old);
+    qn_als_free(new);
+    qn_als_free(back);
+    free(one);
+    free(two);
+}
+
 static void saving_survives_every_failed_write(void **state)
 {
     const fixture *f = *state;
@@ -557,6 +580,7 @@ int main(void)
         TEST(a_note_of_other_files_is_ignored_with_a_warning),
         TEST(no_folder_a_file_and_an_existing_model_are_told),
         TEST(the_newest_version_is_found),
+        TEST(a_folder_of_versions_loads_the_newest),
         TEST(saving_survives_every_failed_write),
         TEST(saving_and_loading_survive_every_failed_allocation),
     };
