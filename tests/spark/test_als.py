@@ -99,7 +99,8 @@ def main():
     model.write().overwrite().save(str(tmp / "theirs"))
     compare("Spark's in ours", model, read[test], test, tmp / "theirs", tmp)
 
-    # The same top 10, but for items whose scores are equal up to the last bits of a float.
+    # The same top 10, place by place, but for items of an equal score (rare items rated alike by one user have
+    # the same factors), which Spark leaves in any order.
     users = [1, 2, 3, 50, 600]
     theirs = {r.userId: [(x.movieId, x.rating) for x in r.recommendations] for r in
               model.recommendForUserSubset(spark.createDataFrame([(u,) for u in users], "userId int"), 10).collect()}
@@ -113,7 +114,7 @@ def main():
     pairs = [(x, y) for u in users for x, y in zip(ours[u], theirs[u])]
     worst = max(abs(x[1] - y[1]) for x, y in pairs)
     moved = sum(x[0] != y[0] for x, y in pairs)
-    check("recommendations equal", len(pairs) == 50 and worst < 5e-6 and moved <= 4,
+    check("recommendations equal", len(pairs) == 50 and worst < 5e-6,
           f"{len(pairs)} places, largest difference {worst:.2g}, {moved} places with another item of an equal score")
     spark.stop()
     print(f"{passed} passed, {failed} failed")
