@@ -28,6 +28,7 @@ QN_API int64_t qn_ids_find_text(const qn_ids *ids, const char *text, size_t leng
 /* Index of an id written as text, whatever the type; -1 if not there or not a number where ids are.
  */
 QN_API int64_t qn_ids_find(const qn_ids *ids, const char *text);
+QN_API int64_t qn_ids_find_bytes(const qn_ids *ids, const char *text, size_t length);
 /* Text of the id at `index` into out (ended by NUL, cut to `size`); returns its length. */
 QN_API int64_t qn_ids_format(const qn_ids *ids, int64_t index, char *out, size_t size);
 QN_API void qn_ids_release(qn_ids *ids);

@@ -55,15 +55,18 @@ int64_t qn_ids_find_text(const qn_ids *ids, const char *text, size_t length)
     return -1;
 }
 
-int64_t qn_ids_find(const qn_ids *ids, const char *text)
+int64_t qn_ids_find_bytes(const qn_ids *ids, const char *text, size_t length)
 {
     int64_t number = 0;
 
     if (ids->type == QN_ID_STRING)
-        return qn_ids_find_text(ids, text, strlen(text));
-    if (!qn_parse_int64(text, strlen(text), &number))
-        return -1;
-    return qn_ids_find_number(ids, number);
+        return qn_ids_find_text(ids, text, length);
+    return qn_parse_int64(text, length, &number) ? qn_ids_find_number(ids, number) : -1;
+}
+
+int64_t qn_ids_find(const qn_ids *ids, const char *text)
+{
+    return qn_ids_find_bytes(ids, text, strlen(text));
 }
 
 int64_t qn_ids_format(const qn_ids *ids, int64_t index, char *out, size_t size)

@@ -148,16 +148,6 @@ done:
     return st;
 }
 
-static void name_columns(fit_job *job)
-{
-    qn_als_model *m = job->model;
-    const qn_ratings_options *in = job->input;
-
-    snprintf(m->user_col, sizeof m->user_col, "%s", in->user_col);
-    snprintf(m->item_col, sizeof m->item_col, "%s", in->item_col);
-    snprintf(m->rating_col, sizeof m->rating_col, "%s", in->rating_col ? in->rating_col : "");
-}
-
 static qn_status evaluate(fit_job *job)
 {
     qn_context *ctx = job->ctx;
@@ -223,7 +213,7 @@ static qn_status run(fit_job *job)
     start = qn_seconds();
     QN_TRY(qn_als_fit(ctx, job->als, job->ratings, &job->model));
     result->fit_s = qn_seconds() - start;
-    name_columns(job);
+    qn_model_name_columns(job->model, job->input);
     result->iterations = job->model->iterations;
     result->loss = job->model->loss;
     qn_als_digest(job->model, result->digest);

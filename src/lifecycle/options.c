@@ -1,5 +1,6 @@
 #include "lifecycle/options.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "data/triples.h"
@@ -52,6 +53,15 @@ const char *qn_protocol_name(qn_ranking_protocol protocol)
     static const char *const name[] = {"spark", "reference", "honest"};
 
     return name[protocol];
+}
+
+void qn_model_name_columns(qn_als_model *model, const qn_ratings_options *ratings)
+{
+    const char *rating = ratings->rating_col ? ratings->rating_col : "";
+
+    snprintf(model->user_col, sizeof model->user_col, "%s", ratings->user_col);
+    snprintf(model->item_col, sizeof model->item_col, "%s", ratings->item_col);
+    snprintf(model->rating_col, sizeof model->rating_col, "%s", rating);
 }
 
 /* A column's name: as given, else the model's, else the default of `fit`. A model of Spark's whose

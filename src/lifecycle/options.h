@@ -36,6 +36,9 @@ typedef struct qn_columns_options {
 } qn_columns_options;
 extern const qn_params qn_columns_table;
 
+/* A fitted model remembers what its columns were called. */
+void qn_model_name_columns(qn_als_model *model, const qn_ratings_options *ratings);
+
 /* The same as options of qn_triples_read for these files, with ids of the model's type. `timestamp`
  * is not read. The texts stay borrowed from `columns` and `model`. */
 void qn_columns_ratings(const qn_columns_options *columns, const qn_als_model *model,

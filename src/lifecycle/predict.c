@@ -66,9 +66,7 @@ static int64_t find_id(const qn_ids *ids, const qn_column *column, int64_t row)
         const size_t length = column->offsets[row + 1] - column->offsets[row];
 
         text += column->offsets[row];
-        if (ids->type == QN_ID_STRING)
-            return qn_ids_find_text(ids, text, length);
-        return qn_parse_int64(text, length, &number) ? qn_ids_find_number(ids, number) : -1;
+        return qn_ids_find_bytes(ids, text, length);
     }
     number = column->type == QN_INT32 ? ((const int32_t *)column->data)[row]
                                       : ((const int64_t *)column->data)[row];

@@ -53,16 +53,6 @@ done:
     return st;
 }
 
-/* Id as text, so that every type of id is found the same way. */
-static int64_t find_id(const qn_ids *ids, const char *text, size_t length)
-{
-    int64_t number;
-
-    if (ids->type == QN_ID_STRING)
-        return qn_ids_find_text(ids, text, length);
-    return qn_parse_int64(text, length, &number) ? qn_ids_find_number(ids, number) : -1;
-}
-
 static qn_status read_split(qn_context *ctx, qn_source *source, int64_t split,
                             const title_columns *columns, const qn_ids *ids, qn_titles *t,
                             int64_t *n_bytes, int64_t *capacity)
@@ -80,8 +70,8 @@ static qn_status read_split(qn_context *ctx, qn_source *source, int64_t split,
             break;
         for (int64_t r = 0; r < batch->n_rows; r++) {
             const qn_column *id = &batch->columns[0], *title = &batch->columns[1];
-            const int64_t index = find_id(ids, (const char *)id->data + id->offsets[r],
-                                          id->offsets[r + 1] - id->offsets[r]);
+            const int64_t index = qn_ids_find_bytes(ids, (const char *)id->data + id->offsets[r],
+                                                    id->offsets[r + 1] - id->offsets[r]);
 
             if (index >= 0 && t->offset[index] < 0)
                 QN_TRY(keep_title(ctx, t, n_bytes, capacity, index,

@@ -336,10 +336,7 @@ static qn_status fit_best(tune_job *job)
 
     QN_TRY(qn_ratings_from_triples(ctx, &job->all, in->partitions, &ratings));
     QN_TRY(qn_als_fit(ctx, &result->row[result->best].params, ratings, &model));
-    snprintf(model->user_col, sizeof model->user_col, "%s", in->user_col);
-    snprintf(model->item_col, sizeof model->item_col, "%s", in->item_col);
-    snprintf(model->rating_col, sizeof model->rating_col, "%s",
-             in->rating_col ? in->rating_col : "");
+    qn_model_name_columns(model, in);
     qn_als_digest(model, result->digest);
     qn_emit_fact(ctx, "model_digest", result->digest);
     qn_emit_fingerprint(ctx, ratings->fingerprint);

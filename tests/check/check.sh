@@ -44,7 +44,7 @@ check_words() {
         grep -vE ':[0-9]+: *(\*|//|/\*)')
     [ -z "$bad" ] || complain "words: the library prints, exits, reads the environment or uses an unsafe call:
 $bad"
-    bad=$(git grep -nEI '\b(TODO|FIXME|XXX|HACK)\b|not implemented' -- src include python examples bench)
+    bad=$(git grep -nEI '\b(TO[D]O|FIX[M]E|XX[X]|HAC[K])\b|not imple[m]ented' -- src include python examples bench)
     [ -z "$bad" ] || complain "words: left open:
 $bad"
 }

@@ -22,7 +22,6 @@ qn_status als_model_create(qn_context *ctx, const qn_als_params *params, const q
     snprintf(m->kernel_set, sizeof m->kernel_set, "%s", ctx->kernels->name);
     m->mean_rating = NAN;
     m->loss = NAN;
-    m->loss = NAN;
     m->data_fingerprint = ratings->fingerprint;
     QN_TRY(qn_ids_copy(ctx, &ratings->users, &m->users));
     QN_TRY(qn_ids_copy(ctx, &ratings->items, &m->items));
