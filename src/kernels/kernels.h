@@ -30,6 +30,18 @@ typedef struct qn_gram_run {
                       * is a hint: some of their rows are brought near the processor; 0 is fine */
 } qn_gram_run;
 
+/* Centres for the kernels on rows of a table. Rows lie in *panels* of QN_PANEL side by side: value
+ * of feature f of row r is x[((r / QN_PANEL) * d + f) * QN_PANEL + r % QN_PANEL]; rows that the last
+ * panel lacks hold zeros. x is 64-byte aligned. */
+typedef struct qn_centres {
+    int32_t k, d;
+    const double *centre;  /* [k x d] */
+    const float *origin;   /* [d] near the middle of the rows: makes the float search precise */
+    const float *shifted;  /* [k x d] (float)(centre - origin), 64-byte aligned */
+    const float *half_norm; /* [k] half the squared length of each row of `shifted` */
+    float reach;           /* length of the longest row of `shifted`, rounded up */
+} qn_centres;
+
 typedef struct qn_kernels {
     const char *name;
     int32_t level; /* reference 0, avx2 1, avx512 2: ranks agree on the lowest */
@@ -64,6 +76,34 @@ typedef struct qn_kernels {
     /* Sums and sums of squares of one column run: *sum += x[i], *sum_squares += x[i]^2, in a fixed
      * order that depends on n only. */
     void (*moments_f64)(int64_t n, const double *x, double *sum, double *sum_squares);
+
+    /* label[r] = the centre nearest to row r: the lowest j that minimises
+     * D(r, j) = sum_f (x_f - centre_jf)^2, computed in double, f ascending, every product rounded
+     * before it is added. The float form searches in float and settles what is too near to call in
+     * double, so that labels are exact and the same in every set. label has room for n_rows
+     * rounded up to QN_PANEL; what lies behind n_rows is scribbled on. A row with a NaN gets any
+     * label. */
+    void (*nearest_f32)(int64_t n_rows, const float *x, const qn_centres *centres, int32_t *label);
+    void (*nearest_f64)(int64_t n_rows, const double *x, const qn_centres *centres, int32_t *label);
+
+    /* sums[label_r x d] += weight_r x_r and weights[label_r] += weight_r for each row, rows
+     * ascending, in double, products rounded before they are added: the same bits in every set.
+     * weight NULL: all 1. A negative label leaves the row out. */
+    void (*label_sums_f32)(int64_t n_rows, int32_t d, const float *x, const int32_t *label,
+                           const double *weight, double *sums, double *weights);
+    void (*label_sums_f64)(int64_t n_rows, int32_t d, const double *x, const int32_t *label,
+                           const double *weight, double *sums, double *weights);
+
+    /* distance[r] = D(r, label_r) as above, centre [k x d]. The same bits in every set. */
+    void (*label_distance_f32)(int64_t n_rows, int32_t d, const float *x, const int32_t *label,
+                               const double *centre, double *distance);
+    void (*label_distance_f64)(int64_t n_rows, int32_t d, const double *x, const int32_t *label,
+                               const double *centre, double *distance);
+
+    /* out[j * QN_PANEL + r] = sum_f x[f * QN_PANEL + r] * vector[j * d + f] for the rows of ONE
+     * panel and j < k; f ascending, products rounded one by one: the same bits in every set. */
+    void (*products_f32)(int32_t k, int32_t d, const float *x, const double *vector, double *out);
+    void (*products_f64)(int32_t k, int32_t d, const double *x, const double *vector, double *out);
 } qn_kernels;
 
 extern const qn_kernels qn_kernels_reference;
