@@ -54,6 +54,60 @@ double qn_log(double x)
            ((half_square - (s * (half_square + series) + (double)exponent * ln2_low)) - f);
 }
 
+/* 2^k for -1022 <= k <= 1023. */
+static double power_of_two(int64_t k)
+{
+    const uint64_t bits = (uint64_t)(k + 1023) << 52;
+    double power;
+
+    memcpy(&power, &bits, sizeof power);
+    return power;
+}
+
+double qn_exp(double x)
+{
+    /* ln 2 in two parts as in qn_log: k * ln2_high is exact for every k that can occur. */
+    const double ln2_high = 0x1.62e42fee00000p-1, ln2_low = 0x1.a39ef35793c76p-33;
+    /* 1/14! ... 1/2!: with |r| <= 0.347 what is left out is below 2^-62. */
+    static const double term[] = {1.0 / 87178291200,
+                                  1.0 / 6227020800,
+                                  1.0 / 479001600,
+                                  1.0 / 39916800,
+                                  1.0 / 3628800,
+                                  1.0 / 362880,
+                                  1.0 / 40320,
+                                  1.0 / 5040,
+                                  1.0 / 720,
+                                  1.0 / 120,
+                                  1.0 / 24,
+                                  1.0 / 6,
+                                  0.5};
+    double turns, high, low, r, series, value;
+    int64_t k;
+
+    if (!(x <= 709.79))
+        return x > 709.79 ? HUGE_VAL : x;
+    if (x < -745.14)
+        return 0.0;
+    turns = floor(x * 0x1.71547652b82fep0 + 0.5);
+    k = (int64_t)turns;
+    high = x - turns * ln2_high;
+    low = turns * ln2_low;
+    r = high - low;
+    series = 0.0;
+    for (size_t i = 0; i < sizeof term / sizeof *term; i++)
+        series = series * r + term[i];
+    /* e^r = 1 + high + (r^2 series - low); what rounding takes from 1 + high is added again. */
+    value = 1.0 + high;
+    value += (high - (value - 1.0)) + (r * r * series - low);
+    /* Scaled in two steps, exact but for the last one: 2^1024 and 2^-1074 are no normal numbers. */
+    if (k > 1000)
+        return value * 0x1p1000 * power_of_two(k - 1000);
+    if (k < -1000)
+        return value * power_of_two(k + 100) * 0x1p-100;
+    return value * power_of_two(k);
+}
+
 void qn_sincos2pi(double turns, double *sine, double *cosine)
 {
     /* sin t = t (1 - t^2/(2 3) (1 - t^2/(4 5) (...))), cos t = 1 - t^2/(1 2) (1 - t^2/(3 4) (...)),

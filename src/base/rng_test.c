@@ -133,6 +133,50 @@ static void the_logarithm_is_within_one_unit(void **state)
     CHECK(qn_log(2.0) == 0x1.62e42fefa39efp-1);
 }
 
+static double exp_error_ulps(double x)
+{
+    const double value = qn_exp(x);
+    const long double truth = expl((long double)x);
+    const double ulp = nextafter(value, HUGE_VAL) - value;
+
+    return (double)(fabsl((long double)value - truth) / (long double)ulp);
+}
+
+static void the_exponential_is_within_one_unit(void **state)
+{
+    double worst = 0.0;
+
+    (void)state;
+    for (uint64_t i = 0; i < 300000; i++) {
+        const qn_random r = qn_philox(8, QN_STREAM_SAMPLE, i, 0);
+        const double any = -745.1 + 1454.8 * qn_uniform(&r, 0);
+        const double near_zero = 2.0 * qn_uniform(&r, 2) - 1.0;
+        const double very_near = ldexp(near_zero, -(int)(r.word[0] % 60));
+        /* Where the nearest multiple of ln 2 changes. */
+        const double between = 0.69314718055994531 * ((double)(r.word[1] % 2000) - 999.5);
+
+        worst = fmax(worst, exp_error_ulps(any));
+        worst = fmax(worst, exp_error_ulps(near_zero));
+        worst = fmax(worst, exp_error_ulps(very_near));
+        worst = fmax(worst, exp_error_ulps(between));
+    }
+    print_message("worst exponential: %.3f ulp\n", worst);
+    CHECK(worst < 1.0);
+}
+
+static void the_exponential_has_its_limits_and_fixed_bits(void **state)
+{
+    (void)state;
+    CHECK(qn_exp(0.0) == 1.0 && qn_exp(-0.0) == 1.0);
+    CHECK(qn_exp(1.0) == 0x1.5bf0a8b145769p+1);
+    CHECK(qn_exp(-1.0) == 0x1.78b56362cef38p-2);
+    CHECK(qn_exp(0x1.62e42fefa39efp+9) < HUGE_VAL && qn_exp(709.79) == HUGE_VAL);
+    CHECK(qn_exp(HUGE_VAL) == HUGE_VAL && qn_exp(1e300) == HUGE_VAL);
+    CHECK(qn_exp(-745.1) == 0x1p-1074 && qn_exp(-745.14) == 0.0);
+    CHECK(qn_exp(-HUGE_VAL) == 0.0 && qn_exp(-1e300) == 0.0);
+    CHECK(isnan(qn_exp((double)NAN)));
+}
+
 static void sine_and_cosine_of_turns_are_close(void **state)
 {
     const long double two_pi = 6.283185307179586476925286766559L;
@@ -166,6 +210,8 @@ int main(void)
         cmocka_unit_test(normal_numbers_have_the_right_moments),
         cmocka_unit_test(the_bits_of_a_normal_pair_are_fixed),
         cmocka_unit_test(the_logarithm_is_within_one_unit),
+        cmocka_unit_test(the_exponential_is_within_one_unit),
+        cmocka_unit_test(the_exponential_has_its_limits_and_fixed_bits),
         cmocka_unit_test(sine_and_cosine_of_turns_are_close),
     };
 
