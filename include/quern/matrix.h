@@ -92,8 +92,8 @@ QN_API qn_status qn_features_copy(qn_context *ctx, const qn_features *from, qn_f
 
 /* What reading found; part of the run record. */
 typedef struct qn_matrix_counts {
-    int64_t rows_read; /* delivered by the reader */
-    int64_t rows_bad;  /* rejected, by kind in `rejects` */
+    int64_t rows_read;    /* delivered by the reader */
+    int64_t rows_bad;     /* rejected, by kind in `rejects` */
     int64_t rows_missing; /* left out because a value was missing or not finite */
     int64_t rows_sampled_out;
     int64_t files, files_total; /* read, and found */
@@ -128,30 +128,30 @@ typedef struct qn_matrix {
     qn_features features;
     int32_t n_features; /* = features.width */
     bool is_double, has_label, has_weight;
-    int64_t n_rows;  /* of all ranks */
-    int64_t n_cells; /* of all ranks; cells are numbered in the order of the rows */
+    int64_t n_rows;                  /* of all ranks */
+    int64_t n_cells;                 /* of all ranks; cells are numbered in the order of the rows */
     int64_t first_cell, n_own_cells; /* of this rank: one run, may be empty */
     qn_matrix_cell *cell;            /* [n_own_cells]; cell i here is cell first_cell + i of all */
     int64_t *block;                  /* store numbers of the cells' blocks */
     struct qn_store *store;
-    int64_t n_partitions;     /* runs of cells, as asked for */
-    double *mean;             /* [n_features] over all rows, unweighted, missing values left out;
-                                 through the tree: same bits */
-    double *min, *max;        /* [n_features] */
-    double weight_sum;        /* n_rows without weights */
-    size_t bytes;             /* of all blocks of all ranks */
-    uint64_t fingerprint;     /* of features, labels and weights, cell by cell */
-    qn_matrix_counts counts;  /* of all ranks */
-    double *label_value;      /* [n_labels] distinct labels ascending, where there are at most 256 */
-    int64_t *label_count;     /* [n_labels] rows of each */
-    int32_t n_labels;         /* 0: more, or no label */
+    int64_t n_partitions;    /* runs of cells, as asked for */
+    double *mean;            /* [n_features] over all rows, unweighted, missing values left out;
+                                through the tree: same bits */
+    double *min, *max;       /* [n_features] */
+    double weight_sum;       /* n_rows without weights */
+    size_t bytes;            /* of all blocks of all ranks */
+    uint64_t fingerprint;    /* of features, labels and weights, cell by cell */
+    qn_matrix_counts counts; /* of all ranks */
+    double *label_value;     /* [n_labels] distinct labels ascending, where there are at most 256 */
+    int64_t *label_count;    /* [n_labels] rows of each */
+    int32_t n_labels;        /* 0: more, or no label */
 } qn_matrix;
 
 /* What the caller does with the matrix. */
 typedef struct qn_matrix_use {
     const qn_features *features; /* of a model: take these; NULL: as the options say */
     qn_categories categories;
-    bool keep_label;  /* hold labels beside the rows; otherwise they are counted only */
+    bool keep_label;    /* hold labels beside the rows; otherwise they are counted only */
     bool allow_missing; /* QN_MISSING_KEEP may be asked for */
 } qn_matrix_use;
 

@@ -31,15 +31,15 @@ typedef struct qn_gram_run {
 } qn_gram_run;
 
 /* Centres for the kernels on rows of a table. Rows lie in *panels* of QN_PANEL side by side: value
- * of feature f of row r is x[((r / QN_PANEL) * d + f) * QN_PANEL + r % QN_PANEL]; rows that the last
- * panel lacks hold zeros. x is 64-byte aligned. */
+ * of feature f of row r is x[((r / QN_PANEL) * d + f) * QN_PANEL + r % QN_PANEL]; rows that the
+ * last panel lacks hold zeros. x is 64-byte aligned. */
 typedef struct qn_centres {
     int32_t k, d;
-    const double *centre;  /* [k x d] */
-    const float *origin;   /* [d] near the middle of the rows: makes the float search precise */
-    const float *shifted;  /* [k x d] (float)(centre - origin), 64-byte aligned */
+    const double *centre;   /* [k x d] */
+    const float *origin;    /* [d] near the middle of the rows: makes the float search precise */
+    const float *shifted;   /* [k x d] (float)(centre - origin), 64-byte aligned */
     const float *half_norm; /* [k] half the squared length of each row of `shifted` */
-    float reach;           /* length of the longest row of `shifted`, rounded up */
+    float reach;            /* length of the longest row of `shifted`, rounded up */
 } qn_centres;
 
 typedef struct qn_kernels {

@@ -5,24 +5,30 @@
 #include "base/text.h"
 #include "quern/als.h"
 
-const qn_algo qn_algos[] = {
-    {"als", "recommend by alternating least squares", "org.apache.spark.ml.recommendation.ALSModel",
-     &qn_als_table},
+static const qn_algo algo_als = {
+    .name = "als",
+    .title = "recommend by alternating least squares",
+    .spark_class = "org.apache.spark.ml.recommendation.ALSModel",
+    .params = &qn_als_table,
 };
+
+#define ROW(name) &qn_algo_##name,
+const qn_algo *const qn_algos[] = {&algo_als, QN_TABLE_ALGO_LIST(ROW)};
+#undef ROW
 const int64_t qn_n_algos = (int64_t)(sizeof qn_algos / sizeof qn_algos[0]);
 
 const qn_algo *qn_algo_find(const char *name)
 {
     for (int64_t i = 0; i < qn_n_algos; i++)
-        if (qn_name_equal(qn_algos[i].name, name))
-            return &qn_algos[i];
+        if (qn_name_equal(qn_algos[i]->name, name))
+            return qn_algos[i];
     return NULL;
 }
 
 const qn_algo *qn_algo_of_class(const char *spark_class)
 {
     for (int64_t i = 0; i < qn_n_algos; i++)
-        if (!strcmp(qn_algos[i].spark_class, spark_class))
-            return &qn_algos[i];
+        if (!strcmp(qn_algos[i]->spark_class, spark_class))
+            return qn_algos[i];
     return NULL;
 }

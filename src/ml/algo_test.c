@@ -18,9 +18,9 @@ static void every_algorithm_says_all_about_itself(void **state)
 {
     (void)state;
     for (int64_t i = 0; i < qn_n_algos; i++) {
-        CHECK(qn_algos[i].title && qn_algos[i].title[0]);
-        CHECK(qn_algos[i].params && qn_algos[i].params->n > 0);
-        CHECK(qn_algo_find(qn_algos[i].name) == &qn_algos[i]);
+        CHECK(qn_algos[i]->title && qn_algos[i]->title[0]);
+        CHECK(qn_algos[i]->params && qn_algos[i]->params->n > 0);
+        CHECK(qn_algo_find(qn_algos[i]->name) == qn_algos[i]);
     }
 }
 
