@@ -90,6 +90,7 @@ typedef struct qn_rejects {
     int64_t total;
     qn_reject example[QN_REJECT_EXAMPLES]; /* the first ones in file order */
     int32_t n_examples;
+    int64_t n_kept; /* of total: values of lenient columns; all others are rows */
 } qn_rejects;
 
 /* What a caller wants of a column. */
@@ -99,6 +100,8 @@ typedef struct qn_column_request {
     bool nullable;   /* false: a row whose value is missing is rejected */
     double max_size; /* QN_FLOAT, QN_DOUBLE: NaN, and what is larger in size, is rejected as out of
                         range; 0: anything goes */
+    bool lenient;    /* nullable columns of numbers and times: a value that is not of the type or
+                        does not fit is missing and its row kept; it is counted in the rejects */
 } qn_column_request;
 
 typedef struct qn_source qn_source;

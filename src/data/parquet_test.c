@@ -460,6 +460,45 @@ static void json_lines_keep_digits_and_reject_by_line(void **state)
     free(path);
 }
 
+static void lenient_columns_miss_bad_values_and_keep_rows(void **state)
+{
+    const fixture *f = *state;
+    char *path = place(f, "l.jsonl");
+    FILE *out = fopen(path, "w");
+    const qn_column_request request[] = {
+        {0, QN_INT32, true, 0, true}, {1, QN_FLOAT, true, 10, true}, {0, QN_DOUBLE, true}};
+    const qn_batch *batch;
+    qn_source *source;
+    qn_reader *reader;
+
+    skip_without_module(f->ctx);
+    fputs("{\"a\": 1, \"b\": 2}\n{\"a\": 1.5, \"b\": 11}\nno\n{\"a\": \"x\", \"b\": 1}\n"
+          "{\"a\": 4, \"b\": \"y\"}\n{\"a\": 5, \"b\": 12}\n{\"a\": 1e10, \"b\": 13}\n",
+          out);
+    fclose(out);
+    CHECK_OK(f->ctx, open_format(f->ctx, path, QN_FORMAT_JSON, &source));
+    CHECK_OK(f->ctx, source->ops->open_split(f->ctx, source, 0, request, 3, &reader));
+    CHECK_OK(f->ctx, reader->ops->next(f->ctx, reader, &batch));
+    CHECK_EQ(batch->n_rows, 5);
+    for (int64_t i = 0; i < 5; i++) { /* 1 2, ? ?, 4 ?, 5 ?, ? ? */
+        CHECK_EQ(qn_is_valid(&batch->columns[0], i), i == 0 || i == 2 || i == 3);
+        CHECK_EQ(qn_is_valid(&batch->columns[1], i), i == 0);
+    }
+    const qn_rejects *r = qn_reader_rejects(reader);
+    CHECK_EQ(r->total, 9);
+    CHECK_EQ(r->n_kept, 7);
+    CHECK_EQ(r->count[QN_REJECT_MALFORMED], 1);
+    CHECK_EQ(r->count[QN_REJECT_RANGE], 4);
+    CHECK_EQ(r->count[QN_REJECT_TYPE], 4);
+    static const int64_t line[] = {1, 1, 2, 3, 3};
+    for (int32_t i = 0; i < QN_REJECT_EXAMPLES; i++)
+        CHECK_EQ(r->example[i].offset, line[i]);
+    CHECK_TEXT(r->example[1].text, "11");
+    reader->ops->close(reader);
+    source->ops->free(source);
+    free(path);
+}
+
 static void malformed_json_lines_are_rejected(void **state)
 {
     const fixture *f = *state;
@@ -617,6 +656,7 @@ int main(void)
         TEST(folders_hold_partitions_and_files_of_different_columns),
         TEST(damaged_files_are_told_from_short_ones),
         TEST(json_lines_keep_digits_and_reject_by_line),
+        TEST(lenient_columns_miss_bad_values_and_keep_rows),
         TEST(malformed_json_lines_are_rejected),
         TEST(writing_survives_every_failed_write),
         TEST(writing_and_reading_survive_every_failed_allocation),

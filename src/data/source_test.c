@@ -188,6 +188,46 @@ static void bad_rows_are_told_apart(void **state)
                      "!null 1 29 1,NULL,3\n!type 1 38 abc\n");
 }
 
+static void lenient_columns_miss_bad_values_and_keep_rows(void **state)
+{
+    qn_source_options options = {.header = 1};
+    static const char text[] = "a,b,c\n1,1.5,x\nno,2.5,7\n3000000000,4,8\n5,6\n,\"7z\",9\n";
+
+    check_rows_as(*state, &options, text, "a:int32~ b:float~ c:int64?",
+                  "?|2.5|7\n?|4|8\n?|?|9\n!type 2 6 x\n!type 0 14 no\n!outOfRange 0 23 3000000000\n"
+                  "!malformed -1 38 5,6\n!type 1 42 7z\n");
+    check_rows_as(*state, &options, text, "a:int32? b:float? c:int64?",
+                  "!type 2 6 x\n!type 0 14 no\n!outOfRange 0 23 3000000000\n"
+                  "!malformed -1 38 5,6\n!type 1 42 7z\n");
+    check_rows_as(*state, &options, "a,b\n1e400,2020-01-01\n1e39,soon\n1,0\n", "b:time~ a:float~",
+                  "1577836800|?\n?|?\n0|1\n!outOfRange 1 4 1e400\n!type 0 21 soon\n"
+                  "!outOfRange 1 21 1e39\n");
+}
+
+static void kept_values_are_told_from_rows(void **state)
+{
+    fixture *f = *state;
+    const qn_column_request request[] = {{0, QN_DOUBLE, true, 1e6, true}, {1, QN_INT32}};
+    static const char text[] = "a,b\n0,0\nnan,1\n2,2\n1e7,3\nx,4.5\n,5\ninf,6\n";
+    const qn_batch *batch;
+    qn_source *source;
+    qn_reader *reader;
+
+    CHECK_OK(f->ctx, open_text(f, text, strlen(text), &source));
+    CHECK_OK(f->ctx, qn_source_open_split(f->ctx, source, 0, request, 2, &reader));
+    CHECK_OK(f->ctx, qn_reader_next(f->ctx, reader, &batch));
+    CHECK_EQ(batch->n_rows, 6);
+    for (int64_t i = 0; i < 6; i++)
+        CHECK_EQ(qn_is_valid(&batch->columns[0], i), i == 0 || i == 2);
+    const qn_rejects *r = qn_reader_rejects(reader);
+    CHECK_EQ(r->count[QN_REJECT_RANGE], 3);
+    CHECK_EQ(r->count[QN_REJECT_TYPE], 2);
+    CHECK_EQ(r->total, 5);
+    CHECK_EQ(r->n_kept, 4);
+    qn_reader_close(reader);
+    qn_source_free(source);
+}
+
 static void rejects_are_counted_beyond_the_examples(void **state)
 {
     fixture *f = *state;
@@ -511,6 +551,8 @@ int main(void)
         TEST(quotes_hold_delimiters_newlines_and_quotes),
         TEST(a_broken_quote_costs_one_line),
         TEST(bad_rows_are_told_apart),
+        TEST(lenient_columns_miss_bad_values_and_keep_rows),
+        TEST(kept_values_are_told_from_rows),
         TEST(rejects_are_counted_beyond_the_examples),
         TEST(unprintable_bytes_are_shown_as_numbers),
         TEST(missing_values_are_marked_where_they_may_be),

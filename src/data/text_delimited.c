@@ -149,7 +149,7 @@ static qn_status delimited_take(qn_context *ctx, qn_text_reader *r, const char *
     QN_TRY(qn_text_reserve(ctx, r, 2 * length, 0));
     for (int32_t i = 0; i < r->n_columns; i++) {
         const qn_text_field *cell = &r->cell[r->column[i].field];
-        const qn_reject_kind kind = qn_text_store(r, i, cell);
+        const qn_reject_kind kind = qn_text_forgive(r, i, qn_text_store(r, i, cell), offset, cell);
 
         if (kind == QN_REJECT_KINDS)
             continue;

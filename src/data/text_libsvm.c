@@ -96,7 +96,7 @@ static qn_status libsvm_take(qn_context *ctx, qn_text_reader *r, const char *lin
             c->offsets[r->n_rows + 1] = (uint32_t)c->used;
             continue;
         }
-        kind = qn_text_store(r, i, &label);
+        kind = qn_text_forgive(r, i, qn_text_store(r, i, &label), offset, &label);
         if (kind != QN_REJECT_KINDS) {
             qn_text_row_reject(r, kind, i, offset, label.text, label.length);
             return QN_OK;

@@ -68,7 +68,7 @@ static qn_status netflix_take(qn_context *ctx, qn_text_reader *r, const char *li
     QN_TRY(qn_text_reserve(ctx, r, 2 * (length + QN_TEXT_HEADER), 0));
     for (int32_t i = 0; i < r->n_columns; i++) {
         const qn_text_field *c = &cell[r->column[i].field];
-        const qn_reject_kind kind = qn_text_store(r, i, c);
+        const qn_reject_kind kind = qn_text_forgive(r, i, qn_text_store(r, i, c), offset, c);
 
         if (kind == QN_REJECT_KINDS)
             continue;

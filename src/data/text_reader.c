@@ -275,6 +275,7 @@ static qn_status column_init(qn_context *ctx, const qn_text_source *s,
     c->type = request->type;
     c->nullable = request->nullable;
     c->max_size = request->max_size;
+    c->lenient = request->lenient && request->nullable && !is_long(request->type);
     if (is_long(c->type)) {
         QN_NEW(ctx, c->offsets, QN_TEXT_ROWS + 1, "offsets of texts");
     } else {

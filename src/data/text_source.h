@@ -89,6 +89,7 @@ typedef struct qn_text_column {
     int32_t field;
     qn_type type;
     bool nullable;
+    bool lenient; /* bad values are missing ones; nullable columns that are no texts or lists */
     bool has_missing;
     double max_size; /* of floats and doubles; 0: any */
     void *values;    /* numbers: [QN_TEXT_ROWS]; texts and lists: [capacity] bytes or values */
@@ -169,6 +170,10 @@ qn_status qn_text_reserve(qn_context *ctx, qn_text_reader *reader, size_t bytes,
 /* Stores a cell in the row being filled; QN_REJECT_KINDS when it is stored, else why it is not.
  * Room must have been made: twice the length, as bytes that are no UTF-8 are taken as Latin-1. */
 qn_reject_kind qn_text_store(qn_text_reader *reader, int32_t column, const qn_text_field *cell);
+/* Why the row cannot stay after qn_text_store said `kind`. QN_REJECT_KINDS: it can, as the column
+ * is lenient: the value is missing now and counted in the rejects. */
+qn_reject_kind qn_text_forgive(qn_text_reader *reader, int32_t column, qn_reject_kind kind,
+                               int64_t offset, const qn_text_field *cell);
 /* The row is complete. */
 void qn_text_row_end(qn_text_reader *reader);
 /* The row, as far as it was stored, goes to the rejects. */

@@ -300,3 +300,16 @@ qn_reject_kind qn_text_store(qn_text_reader *reader, int32_t column, const qn_te
         return QN_REJECT_TYPE;
     }
 }
+
+qn_reject_kind qn_text_forgive(qn_text_reader *reader, int32_t column, qn_reject_kind kind,
+                               int64_t offset, const qn_text_field *cell)
+{
+    qn_text_column *c = &reader->column[column];
+
+    if (kind == QN_REJECT_KINDS || !c->lenient)
+        return kind;
+    value_missing(c, reader->n_rows);
+    qn_reject_add(&reader->base.rejects, kind, column, offset, cell->text, cell->length);
+    reader->base.rejects.n_kept++;
+    return QN_REJECT_KINDS;
+}

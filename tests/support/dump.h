@@ -91,7 +91,7 @@ static inline qn_status dump_source(qn_context *ctx, qn_source *source,
 }
 
 /* Opens `options`, asks for the columns that `wanted` names ("userId:int64 title:text?", '?'
- * nullable, the type by its qn_type_name) and dumps. */
+ * nullable, '~' nullable and lenient, the type by its qn_type_name) and dumps. */
 static inline qn_status dump_options(qn_context *ctx, const qn_source_options *options,
                                      const char *wanted, qn_string *out)
 {
@@ -107,8 +107,9 @@ static inline qn_status dump_options(qn_context *ctx, const qn_source_options *o
         if (sscanf(wanted, "%63[^:]:%63[a-z0-9_]%n", name, type, &used) != 2)
             fail_msg("cannot read the wish \"%s\"", wanted);
         wanted += used;
-        request[n].nullable = *wanted == '?';
-        wanted += *wanted == '?';
+        request[n].lenient = *wanted == '~';
+        request[n].nullable = *wanted == '?' || *wanted == '~';
+        wanted += request[n].nullable;
         wanted += *wanted == ' ';
         request[n].type = QN_INT32;
         while (strcmp(qn_type_name(request[n].type), type) != 0 &&

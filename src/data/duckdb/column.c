@@ -36,6 +36,7 @@ qn_status qn_duck_column_init(qn_context *ctx, qn_duck_column *column,
 
     column->type = request->type;
     column->nullable = request->nullable;
+    column->lenient = request->lenient && request->nullable && !is_variable(request->type);
     column->max_size = request->max_size;
     column->width = type_width(request->type);
     column->capacity = is_variable(request->type) ? 4096 : rows;
@@ -271,6 +272,18 @@ static bool is_plain(const qn_duck_column *column)
     default:
         return false;
     }
+}
+
+bool qn_duck_column_can_reject(const qn_duck_column *column)
+{
+    return !is_plain(column) || column->max_size > 0.0;
+}
+
+void qn_duck_column_drop(qn_duck_column *column, int64_t row)
+{
+    memset(column->data + (size_t)row * column->width, 0, column->width);
+    column->validity[row >> 6] &= ~(UINT64_C(1) << (row & 63));
+    column->has_null = true;
 }
 
 /* Rejects what is no number, or larger than the caller can use. */

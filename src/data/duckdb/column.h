@@ -42,6 +42,7 @@ qn_duck_carrier qn_duck_add_expression(qn_string *sql, const char *reference, qn
 typedef struct qn_duck_column {
     qn_type type;
     bool nullable;
+    bool lenient;    /* bad values are missing ones; nullable columns that are no texts or lists */
     double max_size; /* of floats and doubles; 0: any */
     qn_duck_carrier carrier;
     bool has_null;          /* in this batch */
@@ -67,6 +68,10 @@ void qn_duck_column_release(qn_duck_column *column);
 qn_status qn_duck_column_append(qn_context *ctx, qn_duck_column *column, int32_t number,
                                 duckdb_vector vector, int64_t row, int64_t n,
                                 qn_duck_verdict *verdict);
+/* Whether a value can be bad at all: not where types agree and any size goes. */
+bool qn_duck_column_can_reject(const qn_duck_column *column);
+/* A value that was appended is missing. */
+void qn_duck_column_drop(qn_duck_column *column, int64_t row);
 /* Takes the rejected ones of the last n rows, behind `row`, out again. */
 void qn_duck_column_compact(qn_duck_column *column, int64_t row, int64_t n,
                             const qn_duck_verdict *verdict);

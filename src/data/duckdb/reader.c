@@ -11,6 +11,13 @@
 /* Texts and lists: a batch ends early, so that wide rows do not fill the memory. */
 #define BATCH_BYTES ((int64_t)4 << 20)
 
+/* A bad value of a lenient column, whose row stays. */
+typedef struct kept_value {
+    int64_t i; /* row of the chunk */
+    int32_t column;
+    qn_reject_kind kind;
+} kept_value;
+
 typedef struct duck_reader {
     qn_reader base;
     qn_duck_stream stream;
@@ -21,6 +28,9 @@ typedef struct duck_reader {
     qn_duck_column *column;
     qn_column *view;
     qn_duck_verdict verdict[QN_DUCK_CHUNK];
+    qn_duck_verdict own[QN_DUCK_CHUNK];  /* of one lenient column */
+    kept_value kept[QN_REJECT_EXAMPLES]; /* the first of the chunk by row and column */
+    int32_t n_kept;
     qn_batch batch;
     int64_t next_row;  /* of the file, bad rows counted */
     int64_t delivered; /* rows of the batches before this one */
@@ -57,23 +67,85 @@ static void reject_malformed(duck_reader *reader, duckdb_data_chunk chunk, int64
             reader->verdict[i] = (qn_duck_verdict){QN_REJECT_MALFORMED + 1, -1};
 }
 
-static void count_rejects(duck_reader *reader, duckdb_data_chunk chunk, int64_t n)
+static void add_reject(duck_reader *reader, duckdb_data_chunk chunk, qn_reject_kind kind,
+                       int32_t column, int64_t i)
 {
     char text[QN_REJECT_TEXT];
+    size_t length = (size_t)snprintf(text, sizeof text, "not a JSON object");
+
+    if (column >= 0 && reader->base.rejects.n_examples < QN_REJECT_EXAMPLES)
+        length = qn_duck_value_text(&reader->column[column], column_vector(reader, chunk, column),
+                                    i, text);
+    qn_reject_add(&reader->base.rejects, kind, column, reader->next_row + i, text, length);
+}
+
+/* In the order of the rows; in a row the kept values come first. */
+static void count_rejects(duck_reader *reader, duckdb_data_chunk chunk, int64_t n)
+{
+    int32_t k = 0;
 
     for (int64_t i = 0; i < n; i++) {
         const qn_duck_verdict *verdict = &reader->verdict[i];
-        size_t length;
 
-        if (!verdict->reject)
-            continue;
-        length = (size_t)snprintf(text, sizeof text, "not a JSON object");
-        if (verdict->column >= 0 && reader->base.rejects.n_examples < QN_REJECT_EXAMPLES)
-            length = qn_duck_value_text(&reader->column[verdict->column],
-                                        column_vector(reader, chunk, verdict->column), i, text);
-        qn_reject_add(&reader->base.rejects, (qn_reject_kind)(verdict->reject - 1), verdict->column,
-                      reader->next_row + i, text, length);
+        for (; k < reader->n_kept && reader->kept[k].i == i; k++)
+            add_reject(reader, chunk, reader->kept[k].kind, reader->kept[k].column, i);
+        if (verdict->reject)
+            add_reject(reader, chunk, (qn_reject_kind)(verdict->reject - 1), verdict->column, i);
     }
+}
+
+/* Counts a kept value, here if it is not among the first of the chunk: those count_rejects adds. */
+static void note_kept(duck_reader *reader, kept_value value)
+{
+    qn_rejects *rejects = &reader->base.rejects;
+    int32_t at = reader->n_kept;
+
+    rejects->n_kept++;
+    while (at > 0 && reader->kept[at - 1].i > value.i)
+        at--;
+    if (reader->n_kept == QN_REJECT_EXAMPLES) {
+        const qn_reject_kind out =
+            at == reader->n_kept ? value.kind : reader->kept[reader->n_kept - 1].kind;
+
+        rejects->count[out]++;
+        rejects->total++;
+        if (at == reader->n_kept)
+            return;
+        reader->n_kept--;
+    }
+    memmove(&reader->kept[at + 1], &reader->kept[at],
+            (size_t)(reader->n_kept - at) * sizeof *reader->kept);
+    reader->kept[at] = value;
+    reader->n_kept++;
+}
+
+/* What the lenient column found bad becomes missing. */
+static void keep_rows(duck_reader *reader, int32_t column, int64_t row, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (!reader->own[i].reject || reader->verdict[i].reject)
+            continue;
+        qn_duck_column_drop(&reader->column[column], row + i);
+        note_kept(reader, (kept_value){i, column, (qn_reject_kind)(reader->own[i].reject - 1)});
+    }
+}
+
+static qn_status append_column(qn_context *ctx, duck_reader *reader, int32_t number,
+                               duckdb_data_chunk chunk, int64_t row, int64_t n)
+{
+    qn_duck_column *column = &reader->column[number];
+    const bool is_lenient = column->lenient && qn_duck_column_can_reject(column);
+    const duckdb_vector vector = column_vector(reader, chunk, number);
+    qn_status st = QN_OK;
+
+    if (is_lenient)
+        memset(reader->own, 0, sizeof reader->own);
+    QN_TRY(qn_duck_column_append(ctx, column, number, vector, row, n,
+                                 is_lenient ? reader->own : reader->verdict));
+    if (is_lenient)
+        keep_rows(reader, number, row, n);
+done:
+    return st == QN_OK ? st : qn_fail_prefix(ctx, st, "%s", reader->path);
 }
 
 /* Appends a chunk to the batch, which holds `row` rows; *added without the rejected ones. */
@@ -82,30 +154,29 @@ static qn_status append_chunk(qn_context *ctx, duck_reader *reader, duckdb_data_
 {
     const int64_t n = (int64_t)duckdb_data_chunk_get_size(chunk);
     int64_t n_bad = 0;
+    qn_status st = QN_OK;
 
     *added = 0;
     if (n > QN_DUCK_CHUNK)
         return qn_fail(ctx, QN_EINTERNAL, "DuckDB gave %lld rows at once", (long long)n);
     memset(reader->verdict, 0, sizeof reader->verdict);
+    reader->n_kept = 0;
     if (reader->is_json)
         reject_malformed(reader, chunk, n);
-    for (int32_t i = 0; i < reader->n_columns; i++) {
-        const qn_status st = qn_duck_column_append(
-            ctx, &reader->column[i], i, column_vector(reader, chunk, i), row, n, reader->verdict);
-
-        if (st != QN_OK)
-            return qn_fail_prefix(ctx, st, "%s", reader->path);
-    }
+    for (int32_t i = 0; i < reader->n_columns; i++)
+        QN_TRY(append_column(ctx, reader, i, chunk, row, n));
     for (int64_t i = 0; i < n; i++)
         n_bad += reader->verdict[i].reject != 0;
-    if (n_bad) {
+    if (n_bad || reader->n_kept)
         count_rejects(reader, chunk, n);
+    if (n_bad) {
         for (int32_t i = 0; i < reader->n_columns; i++)
             qn_duck_column_compact(&reader->column[i], row, n, reader->verdict);
     }
     reader->next_row += n;
     *added = n - n_bad;
-    return QN_OK;
+done:
+    return st;
 }
 
 /* Room for one more chunk? */
