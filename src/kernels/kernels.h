@@ -16,6 +16,10 @@
 #define QN_FACTOR_ALIGN 16
 /* Items are scored in panels of this many: panel[f * QN_PANEL + j] is feature f of item j. */
 #define QN_PANEL 16
+/* Rows of a table that a caller hands to nearest and then to label_sums at a time: few enough that
+ * they are still near the processor when the second reads them, many enough that a call costs
+ * nothing. A multiple of QN_PANEL. */
+#define QN_LABEL_ROWS 512
 
 /* A run of one row's ratings, to be added to its normal equation. */
 typedef struct qn_gram_run {
@@ -38,8 +42,10 @@ typedef struct qn_centres {
     const double *centre;   /* [k x d] */
     const float *origin;    /* [d] near the middle of the rows: makes the float search precise */
     const float *shifted;   /* [k x d] (float)(centre - origin), 64-byte aligned */
-    const float *half_norm; /* [k] half the squared length of each row of `shifted` */
-    float reach;            /* length of the longest row of `shifted`, rounded up */
+    const float *half_norm; /* [k] half the squared length of each row of `shifted`, summed in
+                             * double and rounded once */
+    float reach;            /* length of the longest row of `shifted`, rounded up; HUGE_VALF where
+                             * one is too long for a float: then all is settled in double */
 } qn_centres;
 
 typedef struct qn_kernels {
@@ -81,8 +87,8 @@ typedef struct qn_kernels {
      * D(r, j) = sum_f (x_f - centre_jf)^2, computed in double, f ascending, every product rounded
      * before it is added. The float form searches in float and settles what is too near to call in
      * double, so that labels are exact and the same in every set. label has room for n_rows
-     * rounded up to QN_PANEL; what lies behind n_rows is scribbled on. A row with a NaN gets any
-     * label. */
+     * rounded up to QN_PANEL; what lies behind n_rows is scribbled on. A row with a NaN gets
+     * label 0. */
     void (*nearest_f32)(int64_t n_rows, const float *x, const qn_centres *centres, int32_t *label);
     void (*nearest_f64)(int64_t n_rows, const double *x, const qn_centres *centres, int32_t *label);
 

@@ -11,4 +11,12 @@ const qn_kernels qn_kernels_avx2 = {
     .gram_rows_f32 = qn_gram_rows_f32_avx2,
     .score_panel = qn_score_panel_avx2,
     .moments_f64 = qn_moments_f64_avx2,
+    .nearest_f32 = qn_nearest_f32_reference,
+    .nearest_f64 = qn_nearest_f64_reference,
+    .label_sums_f32 = qn_label_sums_f32_reference,
+    .label_sums_f64 = qn_label_sums_f64_reference,
+    .label_distance_f32 = qn_label_distance_f32_reference,
+    .label_distance_f64 = qn_label_distance_f64_reference,
+    .products_f32 = qn_products_f32_reference,
+    .products_f64 = qn_products_f64_reference,
 };

@@ -25,6 +25,22 @@
                               const float *panel, float *out);                                     \
     void qn_moments_f64_##set(int64_t n, const double *x, double *sum, double *sum_squares)
 
+/* The kernels on panels, by set and type of value. */
+#define QN_PANEL_SET(set, bits, number)                                                            \
+    void qn_nearest_f##bits##_##set(int64_t n_rows, const number *x, const qn_centres *centres,    \
+                                    int32_t *label);                                               \
+    void qn_label_sums_f##bits##_##set(int64_t n_rows, int32_t d, const number *x,                 \
+                                       const int32_t *label, const double *weight, double *sums,   \
+                                       double *weights);                                           \
+    void qn_label_distance_f##bits##_##set(int64_t n_rows, int32_t d, const number *x,             \
+                                           const int32_t *label, const double *centre,             \
+                                           double *distance);                                      \
+    void qn_products_f##bits##_##set(int32_t k, int32_t d, const number *x, const double *vector,  \
+                                     double *out)
+
+QN_PANEL_SET(reference, 32, float);
+QN_PANEL_SET(reference, 64, double);
+
 QN_KERNEL_SET(reference);
 QN_KERNEL_SET(avx2);
 QN_KERNEL_SET(avx512);
