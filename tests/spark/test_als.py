@@ -1,31 +1,13 @@
 """Trains beside real Spark, loads each other's directories, compares. Prints what it measured."""
 import json
-import os
 import pathlib
 import subprocess
-import sys
 import tempfile
 
 from pyspark.ml.evaluation import RegressionEvaluator
 from pyspark.ml.recommendation import ALS, ALSModel
-from pyspark.sql import SparkSession
 
-QUERN = os.environ["QN_QUERN"]
-SHARED = pathlib.Path(os.environ["QN_SHARED"])
-passed = failed = 0
-
-
-def quern(*args):
-    run = subprocess.run([QUERN, *map(str, args), "--json", "--quiet"], capture_output=True, text=True)
-    if run.returncode:
-        sys.exit(f"quern {args}: exit {run.returncode}: {run.stderr}")
-    return json.loads(run.stdout.strip().splitlines()[-1])
-
-
-def check(name, ok, detail):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    print(f"{'ok  ' if ok else 'FAIL'} {name}: {detail}", flush=True)
+from beside import QUERN, SHARED, check, end, need_shared, quern, session
 
 
 def predictions(path):
@@ -49,12 +31,8 @@ def compare(name, model, frame, csv, directory, tmp):
 
 
 def main():
-    if not SHARED.is_dir():
-        print("skipped: ../shared is not here")
-        sys.exit(1 if os.environ.get("QN_REQUIRE_ALL") else 77)
-    spark = (SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-             .config("spark.sql.shuffle.partitions", "4").config("spark.ui.showConsoleProgress", "false").config("spark.driver.memory", "2g").getOrCreate())
-    spark.sparkContext.setLogLevel("ERROR")
+    need_shared()
+    spark = session()
     tmp = pathlib.Path(tempfile.mkdtemp())
     lines = (SHARED / "data/ml-latest-small/ratings.csv").read_text().splitlines()
     train, test = tmp / "train.csv", tmp / "test.csv"
@@ -63,7 +41,6 @@ def main():
     schema = "userId int, movieId int, rating float, timestamp long"
     read = {p: spark.read.csv(str(p), header=True, schema=schema).cache() for p in (train, test)}
     columns = dict(userCol="userId", itemCol="movieId", ratingCol="rating")
-    print("Spark", spark.version)
 
     # Train beside each other: three seeds.
     rmse = {"spark": [], "quern": []}
@@ -116,9 +93,7 @@ def main():
     moved = sum(x[0] != y[0] for x, y in pairs)
     check("recommendations equal", len(pairs) == 50 and worst < 5e-6,
           f"{len(pairs)} places, largest difference {worst:.2g}, {moved} places with another item of an equal score")
-    spark.stop()
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(failed > 0)
+    end(spark)
 
 
 main()
