@@ -71,7 +71,7 @@ static bool is_list(qn_type type)
 
 /* What carries a number of `kind` to a number or time, or QN_CARRIER_TEXT where only its text is
  * exact. */
-static qn_duck_carrier number_carrier(qn_duck_kind kind, qn_type wanted)
+static qn_carrier number_carrier(qn_duck_kind kind, qn_type wanted)
 {
     switch (kind) {
     case QN_DUCK_INT32:
@@ -89,14 +89,14 @@ static qn_duck_carrier number_carrier(qn_duck_kind kind, qn_type wanted)
     }
 }
 
-qn_duck_carrier qn_duck_add_expression(qn_string *sql, const char *reference, qn_duck_kind kind,
-                                       qn_type wanted)
+qn_carrier qn_duck_add_expression(qn_string *sql, const char *reference, qn_duck_kind kind,
+                                  qn_type wanted)
 {
     static const char *const cast[] = {
         [QN_CARRIER_INT32] = "INTEGER", [QN_CARRIER_INT64] = "BIGINT", [QN_CARRIER_FLOAT] = "FLOAT",
         [QN_CARRIER_DOUBLE] = "DOUBLE", [QN_CARRIER_TEXT] = "VARCHAR",
     };
-    qn_duck_carrier carrier;
+    qn_carrier carrier;
 
     if (is_list(wanted)) {
         qn_string_addf(sql, "CAST(%s AS %s[])", reference,
