@@ -107,8 +107,8 @@ qn_status qn_values_find(qn_context *ctx, const qn_triples *triples, qn_value_se
     size_t bytes = 0;
 
     QN_TRY_ALL(prepare(ctx, &job, &mine));
-    QN_TRY(qn_gather_bytes(ctx, mine, (size_t)qn_context_threads(ctx) * sizeof *mine, (char **)&all,
-                           &bytes));
+    QN_TRY(qn_comm_allgather(ctx, mine, (size_t)qn_context_threads(ctx) * sizeof *mine,
+                             (void **)&all, &bytes));
     join_lists(all, (int64_t)(bytes / sizeof *all), values);
 done:
     qn_free(job.set);

@@ -157,7 +157,7 @@ static qn_status mark_used(qn_context *ctx, const take_job *job, const uint32_t 
     for (int64_t i = 0; i < job->from->n; i++)
         if (is_taken(job, i))
             (*used)[index[i] >> 6] |= (uint64_t)1 << (index[i] & 63);
-    QN_TRY(qn_gather_bytes(ctx, *used, (size_t)n_words * sizeof **used, (char **)&all, &bytes));
+    QN_TRY(qn_comm_allgather(ctx, *used, (size_t)n_words * sizeof **used, (void **)&all, &bytes));
     for (int64_t w = 0; w < (int64_t)(bytes / sizeof *all); w++)
         (*used)[w % n_words] |= all[w];
 done:

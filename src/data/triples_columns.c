@@ -1,12 +1,12 @@
 #include "data/triples_columns.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/context.h"
 #include "base/text.h"
+#include "data/reading.h"
 #include "data/triples.h"
 
 /* Squares of larger ratings leave the range of a float. */
@@ -215,14 +215,8 @@ void qn_reject_describe(qn_context *ctx, const qn_source *source, int64_t split,
                         const qn_rating_columns *columns, const qn_reject *reject, char *out,
                         size_t size)
 {
-    const int64_t line = qn_source_line_number(ctx, source, split, reject->offset);
     char value[320];
 
     describe_value(columns, reject, value, sizeof value);
-    if (line > 0)
-        snprintf(out, size, "%s, line %" PRId64 ": %s", qn_source_split_path(source, split), line,
-                 value);
-    else
-        snprintf(out, size, "%s, row %" PRId64 ": %s", qn_source_split_path(source, split),
-                 reject->offset, value);
+    qn_reject_place(ctx, source, split, reject, value, out, size);
 }

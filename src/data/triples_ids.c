@@ -15,33 +15,6 @@
 /* Ids that lie this close are marked in a bitmap instead of being sorted. */
 #define BITMAP_MAX_RANGE ((uint64_t)1 << 28)
 
-qn_status qn_gather_bytes(qn_context *ctx, const void *bytes, size_t n, char **all, size_t *n_all)
-{
-    const int32_t size = qn_size(ctx);
-    qn_status st = QN_OK;
-    size_t *each = NULL, *eight = NULL;
-
-    *all = NULL;
-    *n_all = 0;
-    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&each, size, sizeof *each, "gathering"));
-    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&eight, size, sizeof *eight, "gathering"));
-    for (int32_t r = 0; r < size; r++)
-        eight[r] = sizeof n;
-    QN_TRY(qn_comm_allgatherv(ctx, &n, sizeof n, each, eight));
-    for (int32_t r = 0; r < size; r++)
-        *n_all += each[r];
-    QN_TRY_ALL(qn_alloc_array(ctx, (void **)all, (int64_t)*n_all, 1, "ids of all workers"));
-    QN_TRY(qn_comm_allgatherv(ctx, bytes, n, *all, each));
-done:
-    if (st != QN_OK) {
-        qn_free(*all);
-        *all = NULL;
-    }
-    qn_free(each);
-    qn_free(eight);
-    return st;
-}
-
 static inline int64_t raw_id(const qn_raw_ids *ids, int64_t i)
 {
     return ids->wide ? ids->wide[i] : ids->narrow[i];
@@ -368,7 +341,7 @@ static qn_status index_side_numbers(number_job *job, qn_ids *ids)
         st = distinct_by_sorting(job, &keys, &n);
     }
     QN_TRY_ALL(st);
-    QN_TRY(qn_gather_bytes(ctx, keys, (size_t)n * sizeof *keys, (char **)&all, &n_all));
+    QN_TRY(qn_comm_allgather(ctx, keys, (size_t)n * sizeof *keys, (void **)&all, &n_all));
     QN_TRY_ALL(
         number_ids(ctx, all, (int64_t)(n_all / sizeof *all), job->raw->type[job->side], ids));
     QN_TRY_ALL(finder_finish(ctx, &job->find, ids));
@@ -461,9 +434,9 @@ static qn_status gather_texts(qn_context *ctx, qn_text_set *set)
     QN_TRY_ALL(qn_alloc_array(ctx, (void **)&length, set->n, sizeof *length, "text ids"));
     for (int64_t i = 0; i < set->n; i++)
         length[i] = set->offset[i + 1] - set->offset[i];
-    QN_TRY(qn_gather_bytes(ctx, length, (size_t)set->n * sizeof *length, (char **)&lengths,
-                           &n_lengths));
-    QN_TRY(qn_gather_bytes(ctx, set->text, (size_t)set->bytes, &texts, &n_bytes));
+    QN_TRY(qn_comm_allgather(ctx, length, (size_t)set->n * sizeof *length, (void **)&lengths,
+                             &n_lengths));
+    QN_TRY(qn_comm_allgather(ctx, set->text, (size_t)set->bytes, (void **)&texts, &n_bytes));
     QN_TRY_ALL(add_gathered(ctx, set, texts, lengths, (int64_t)(n_lengths / sizeof *lengths)));
 done:
     qn_free(length);

@@ -54,8 +54,4 @@ void qn_raw_release(qn_raw *raw);
  * ids of this side are freed on the way. Collective. */
 qn_status qn_raw_index(qn_context *ctx, qn_raw *raw, int32_t side, qn_ids *ids, uint32_t **index);
 
-/* Bytes of all ranks behind one another in rank order; first_byte[size + 1] may be NULL.
- * Collective. */
-qn_status qn_gather_bytes(qn_context *ctx, const void *bytes, size_t n, char **all, size_t *n_all);
-
 #endif

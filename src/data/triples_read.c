@@ -1,23 +1,16 @@
 /* Reading: each thread takes splits, rows are kept by split as they come, ids become indices at the
  * end. */
 #include <inttypes.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/context.h"
 #include "base/pool.h"
+#include "data/reading.h"
 #include "data/triples_columns.h"
 #include "data/triples_impl.h"
 #include "engine/comm.h"
-
-/* An example of a bad row, with what decides which come first over all ranks. */
-typedef struct bad_row {
-    int64_t split;
-    qn_reject reject;
-} bad_row;
 
 typedef struct read_job {
     qn_context *ctx;
@@ -25,12 +18,7 @@ typedef struct read_job {
     qn_source *source;
     qn_rating_columns columns;
     qn_raw raw;
-    int64_t n_all_splits;
-    pthread_mutex_t lock; /* guards what follows */
-    int64_t splits_done, rows_done;
-    qn_rejects rejects;              /* of this rank; counts only */
-    bad_row bad[QN_REJECT_EXAMPLES]; /* the first of this rank, ascending by split */
-    int32_t n_bad;
+    qn_reading reading;
 } read_job;
 
 void qn_raw_release(qn_raw *raw)
@@ -197,42 +185,6 @@ static qn_status fail_bad_row(read_job *job, int64_t number, const qn_rejects *r
                    rejects->total);
 }
 
-/* Keeps the first examples by split, whichever thread comes first. */
-static void note_rejects(read_job *job, int64_t number, const qn_rejects *rejects)
-{
-    bad_row *bad = job->bad;
-
-    for (int32_t k = 0; k < QN_REJECT_KINDS; k++)
-        job->rejects.count[k] += rejects->count[k];
-    job->rejects.total += rejects->total;
-    for (int32_t e = 0; e < rejects->n_examples; e++) {
-        int32_t at = job->n_bad;
-
-        while (at > 0 && bad[at - 1].split > number)
-            at--;
-        if (at == QN_REJECT_EXAMPLES)
-            break;
-        if (job->n_bad < QN_REJECT_EXAMPLES)
-            job->n_bad++;
-        memmove(&bad[at + 1], &bad[at], (size_t)(job->n_bad - 1 - at) * sizeof *bad);
-        bad[at] = (bad_row){number, rejects->example[e]};
-    }
-}
-
-static void note_progress(read_job *job, int64_t rows, bool is_split_done)
-{
-    const int64_t bytes = qn_source_bytes(job->source);
-    qn_event event = {.kind = QN_EVENT_PROGRESS, .name = "load", .total = bytes};
-
-    job->rows_done += rows;
-    job->splits_done += is_split_done;
-    event.rank = qn_rank(job->ctx);
-    event.rows = job->rows_done;
-    event.done = (int64_t)((double)bytes * (double)job->splits_done /
-                           (double)(job->raw.n_splits > 0 ? job->raw.n_splits : 1));
-    qn_emit(job->ctx, &event);
-}
-
 static qn_status read_batches(read_job *job, qn_raw_split *split, int64_t number, qn_reader *reader)
 {
     qn_context *ctx = job->ctx;
@@ -248,14 +200,9 @@ static qn_status read_batches(read_job *job, qn_raw_split *split, int64_t number
         if (!batch)
             break;
         QN_TRY(take_batch(job, split, batch));
-        pthread_mutex_lock(&job->lock);
-        note_progress(job, batch->n_rows, false);
-        pthread_mutex_unlock(&job->lock);
+        qn_reading_rows(&job->reading, batch->n_rows);
     }
-    pthread_mutex_lock(&job->lock);
-    note_rejects(job, number, rejects);
-    note_progress(job, 0, true);
-    pthread_mutex_unlock(&job->lock);
+    qn_reading_split_done(&job->reading, number, rejects);
     QN_TRY(set_capacity(job, split, split->n));
 done:
     return st;
@@ -277,22 +224,6 @@ static qn_status read_split(void *arg, int64_t local, int32_t thread)
 done:
     qn_reader_close(reader);
     return st;
-}
-
-static qn_status parse_delimiter(qn_context *ctx, const char *text, char *delimiter)
-{
-    *delimiter = '\0';
-    if (!text || !text[0])
-        return QN_OK;
-    if (strcmp(text, "\\t") == 0 || strcmp(text, "tab") == 0)
-        *delimiter = '\t';
-    else if (text[1] == '\0')
-        *delimiter = text[0];
-    else
-        return qn_fail(ctx, QN_EINVAL,
-                       "--delimiter \"%s\" is not one character; for \"::\" use --format dat",
-                       text);
-    return QN_OK;
 }
 
 /* Text ids under text names look like any other row: types do not tell a header apart. The names
@@ -339,7 +270,7 @@ qn_status qn_ratings_source_open(qn_context *ctx, const qn_ratings_options *opti
     *source = NULL;
     if (open.n_paths == 0)
         return qn_fail(ctx, QN_EINVAL, "--input is missing: name a file of ratings");
-    QN_TRY(parse_delimiter(ctx, options->delimiter, &open.delimiter));
+    QN_TRY(qn_delimiter_parse(ctx, options->delimiter, &open.delimiter));
     if (options->split_bytes > 0)
         open.split_bytes = options->split_bytes;
     QN_TRY(qn_source_open(ctx, &open, source));
@@ -368,8 +299,10 @@ static qn_status prepare(read_job *job)
     qn_raw *raw = &job->raw;
     qn_status st = QN_OK;
 
-    job->n_all_splits = qn_source_n_splits(job->source);
-    raw->n_splits = (job->n_all_splits - qn_rank(ctx) + qn_size(ctx) - 1) / qn_size(ctx);
+    raw->n_splits =
+        (qn_source_n_splits(job->source) - qn_rank(ctx) + qn_size(ctx) - 1) / qn_size(ctx);
+    job->reading.source = job->source;
+    job->reading.n_splits = raw->n_splits;
     raw->n_threads = qn_context_threads(ctx);
     raw->with_time = job->columns.time >= 0;
     QN_NEW0(ctx, raw->split, raw->n_splits, "splits");
@@ -434,36 +367,17 @@ done:
 /* Counts of all ranks; examples in the order of the files. Collective. */
 static qn_status join_counts(read_job *job, qn_ratings_counts *counts)
 {
-    qn_context *ctx = job->ctx;
+    const qn_reading *reading = &job->reading;
     qn_status st = QN_OK;
-    int64_t sums[2 + QN_REJECT_KINDS] = {job->rows_done, job->rejects.total};
-    bad_row *all = NULL;
-    size_t bytes = 0;
-    int64_t n;
 
-    memcpy(sums + 2, job->rejects.count, sizeof job->rejects.count);
-    QN_TRY(qn_comm_sum_int64(ctx, sums, 2 + QN_REJECT_KINDS));
-    QN_TRY(qn_gather_bytes(ctx, job->bad, (size_t)job->n_bad * sizeof *job->bad, (char **)&all,
-                           &bytes));
-    counts->rows_read = sums[0];
-    counts->rows_bad = counts->rejects.total = sums[1];
-    memcpy(counts->rejects.count, sums + 2, sizeof counts->rejects.count);
+    QN_TRY(qn_reading_join(&job->reading, &counts->rows_read, &counts->rejects));
+    counts->rows_bad = counts->rejects.total;
     counts->bytes_read = qn_source_bytes(job->source);
-    n = (int64_t)(bytes / sizeof *all);
-    job->n_bad = 0;
-    for (int64_t i = 0; i < n; i++) { /* merges: each rank's are ascending by split */
-        const qn_rejects one = {.n_examples = 1, .example = {all[i].reject}};
-
-        note_rejects(job, all[i].split, &one);
-    }
-    for (int32_t i = 0; i < job->n_bad; i++)
-        counts->rejects.example[i] = job->bad[i].reject;
-    counts->rejects.n_examples = job->n_bad;
-    if (job->n_bad > 0)
-        qn_reject_describe(ctx, job->source, job->bad[0].split, &job->columns, &job->bad[0].reject,
-                           counts->first_reject, sizeof counts->first_reject);
+    if (reading->n_bad > 0)
+        qn_reject_describe(job->ctx, job->source, reading->bad[0].split, &job->columns,
+                           &reading->bad[0].reject, counts->first_reject,
+                           sizeof counts->first_reject);
 done:
-    qn_free(all);
     return st;
 }
 
@@ -522,14 +436,14 @@ done:
 qn_status qn_triples_read(qn_context *ctx, const qn_ratings_options *options, bool want_time,
                           bool need_time, qn_triples **triples)
 {
-    read_job job = {.ctx = ctx, .options = options};
+    read_job job = {.ctx = ctx, .options = options, .reading = {.ctx = ctx}};
     qn_status st = QN_OK;
     qn_triples *t = NULL;
     const qn_span span = qn_job_start(ctx, "load");
     qn_event totals = {0};
 
     *triples = NULL;
-    pthread_mutex_init(&job.lock, NULL);
+    qn_reading_init(&job.reading);
     QN_TRY_ALL(qn_calloc_array(ctx, (void **)&t, 1, sizeof *t, "ratings"));
     QN_TRY(read_all(&job, want_time, need_time, t));
     totals.rows = t->counts.rows_read;
@@ -541,6 +455,6 @@ done:
     qn_triples_free(t);
     qn_raw_release(&job.raw);
     qn_source_free(job.source);
-    pthread_mutex_destroy(&job.lock);
+    qn_reading_release(&job.reading);
     return st;
 }

@@ -75,6 +75,33 @@ done:
     return st;
 }
 
+qn_status qn_comm_allgather(qn_context *ctx, const void *bytes, size_t n, void **all, size_t *n_all)
+{
+    const int32_t size = qn_size(ctx);
+    qn_status st = QN_OK;
+    size_t *each = NULL, *eight = NULL;
+
+    *all = NULL;
+    *n_all = 0;
+    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&each, size, sizeof *each, "gathering"));
+    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&eight, size, sizeof *eight, "gathering"));
+    for (int32_t r = 0; r < size; r++)
+        eight[r] = sizeof n;
+    QN_TRY(qn_comm_allgatherv(ctx, &n, sizeof n, each, eight));
+    for (int32_t r = 0; r < size; r++)
+        *n_all += each[r];
+    QN_TRY_ALL(qn_alloc_array(ctx, all, (int64_t)*n_all, 1, "what all workers send"));
+    QN_TRY(qn_comm_allgatherv(ctx, bytes, n, *all, each));
+done:
+    if (st != QN_OK) {
+        qn_free(*all);
+        *all = NULL;
+    }
+    qn_free(each);
+    qn_free(eight);
+    return st;
+}
+
 typedef int64_t combine(int64_t a, int64_t b);
 
 static int64_t combine_sum(int64_t a, int64_t b)

@@ -51,6 +51,10 @@ void qn_comm_abort(qn_context *ctx);
 /* As allgatherv, but only root needs recv (others pass NULL). */
 qn_status qn_comm_gather(qn_context *ctx, const void *send, size_t send_bytes, void *recv,
                          const size_t *recv_bytes, int32_t root);
+/* Bytes of all ranks behind one another in rank order, however many each has; the caller frees *all
+ * with qn_free. */
+qn_status qn_comm_allgather(qn_context *ctx, const void *bytes, size_t n, void **all,
+                            size_t *n_all);
 /* values[n] become the sums over ranks. Exact. */
 qn_status qn_comm_sum_int64(qn_context *ctx, int64_t *values, int64_t n);
 qn_status qn_comm_max_int64(qn_context *ctx, int64_t *values, int64_t n);

@@ -372,6 +372,54 @@ static void an_unsealed_or_missing_block_is_refused(void **state)
     qn_context_free(ctx);
 }
 
+static qn_status add_and_shrink(void *arg, int64_t task, int32_t thread)
+{
+    qn_store *store = ((void **)arg)[0];
+    qn_context *ctx = ((void **)arg)[1];
+    int64_t *number = ((void **)arg)[2];
+    const size_t bytes = task % 2 ? (size_t)2 << 20 : 100;
+    qn_status st = QN_OK;
+    void *data = NULL;
+
+    (void)thread;
+    QN_TRY(qn_store_add_any(ctx, store, task, bytes, &number[task], &data));
+    memset(data, (int)task, bytes);
+    QN_TRY(qn_store_shrink(ctx, store, number[task], bytes / 2, &data));
+    if (qn_store_shrink(ctx, store, number[task], bytes, &data) != QN_EINTERNAL)
+        st = qn_fail(ctx, QN_EIO, "a block grew while it shrank");
+done:
+    return st;
+}
+
+static void threads_add_blocks_and_cut_them_to_size(void **state)
+{
+    qn_context *ctx = make_context(3);
+    int64_t number[40];
+    qn_store *store = NULL;
+    void *arg[3] = {NULL, ctx, number};
+    const void *seen = NULL;
+
+    (void)state;
+    CHECK_OK(ctx, qn_store_create(ctx, "rows", &store));
+    arg[0] = store;
+    CHECK_OK(ctx, qn_parallel(ctx, 40, add_and_shrink, arg));
+    CHECK_OK(ctx, qn_store_seal(ctx, store));
+    CHECK_EQ(qn_store_n_blocks(store), 40);
+    CHECK_EQ(qn_store_get_stats(store).bytes, 20 * ((1 << 20) + 50));
+    for (int64_t i = 0; i < 40; i++) {
+        const size_t bytes = qn_store_block_bytes(store, number[i]);
+
+        CHECK_EQ(bytes, i % 2 ? 1 << 20 : 50);
+        CHECK_EQ(qn_store_block_partition(store, number[i]), i);
+        CHECK_OK(ctx, qn_store_pin(ctx, store, number[i], &seen));
+        CHECK_EQ(((const char *)seen)[0], i);
+        CHECK_EQ(((const char *)seen)[bytes - 1], i);
+    }
+    qn_store_free(store);
+    CHECK_EQ(qn_alloc_live(ctx), 0);
+    qn_context_free(ctx);
+}
+
 static void an_unknown_kernel_set_is_refused(void **state)
 {
     const qn_context_options options = {.kernels = "avx9000"};
@@ -395,6 +443,7 @@ int main(void)
         cmocka_unit_test(partitions_cover_all_rows_once),
         cmocka_unit_test(a_cell_left_out_or_added_twice_is_found),
         cmocka_unit_test(an_unsealed_or_missing_block_is_refused),
+        cmocka_unit_test(threads_add_blocks_and_cut_them_to_size),
         cmocka_unit_test(an_unknown_kernel_set_is_refused),
     };
 

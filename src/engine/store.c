@@ -2,6 +2,8 @@
  */
 #include "engine/store.h"
 
+#include <pthread.h>
+
 #include <xxhash.h>
 
 #include "base/alloc.h"
@@ -16,6 +18,7 @@ typedef struct block {
 
 struct qn_store {
     char *name;
+    pthread_mutex_t lock; /* guards the list while blocks are added */
     block *block;
     int64_t n_blocks, capacity;
     size_t bytes;
@@ -29,6 +32,7 @@ qn_status qn_store_create(qn_context *ctx, const char *name, qn_store **store)
 
     *store = NULL;
     QN_NEW0(ctx, s, 1, "store");
+    pthread_mutex_init(&s->lock, NULL);
     QN_TRY(qn_strdup(ctx, name, &s->name));
     *store = s;
     s = NULL;
@@ -43,30 +47,88 @@ void qn_store_free(qn_store *store)
         return;
     for (int64_t b = 0; b < store->n_blocks; b++)
         qn_free(store->block[b].data);
+    pthread_mutex_destroy(&store->lock);
     qn_free(store->block);
     qn_free(store->name);
     qn_free(store);
 }
 
-qn_status qn_store_add(qn_context *ctx, qn_store *store, int64_t partition, size_t bytes,
-                       void **data)
+/* Puts a block into the list, which takes its data over even if there is no room. */
+static qn_status append(qn_context *ctx, qn_store *store, block *b, int64_t *number)
 {
     qn_status st = QN_OK;
-    block b = {.bytes = bytes, .partition = partition};
 
-    *data = NULL;
+    pthread_mutex_lock(&store->lock);
     if (store->n_blocks == store->capacity) {
         const int64_t capacity = store->capacity ? 2 * store->capacity : 16;
 
         QN_GROW(ctx, store->block, capacity, store->name);
         store->capacity = capacity;
     }
-    QN_TRY(qn_calloc_array(ctx, &b.data, (int64_t)bytes, 1, store->name));
-    store->block[store->n_blocks++] = b;
-    store->bytes += bytes;
-    *data = b.data;
+    *number = store->n_blocks++;
+    store->block[*number] = *b;
+    store->bytes += b->bytes;
 done:
+    pthread_mutex_unlock(&store->lock);
+    if (st != QN_OK) {
+        qn_free(b->data);
+        b->data = NULL;
+    }
     return st;
+}
+
+qn_status qn_store_add(qn_context *ctx, qn_store *store, int64_t partition, size_t bytes,
+                       void **data)
+{
+    block b = {.bytes = bytes, .partition = partition};
+    qn_status st = QN_OK;
+    int64_t number;
+
+    QN_TRY(qn_calloc_array(ctx, &b.data, (int64_t)bytes, 1, store->name));
+    st = append(ctx, store, &b, &number);
+done:
+    *data = b.data;
+    return st;
+}
+
+qn_status qn_store_add_any(qn_context *ctx, qn_store *store, int64_t partition, size_t bytes,
+                           int64_t *number, void **data)
+{
+    block b = {.bytes = bytes, .partition = partition};
+    qn_status st = QN_OK;
+
+    *number = -1;
+    QN_TRY(qn_alloc_array(ctx, &b.data, (int64_t)bytes, 1, store->name));
+    st = append(ctx, store, &b, number);
+done:
+    *data = b.data;
+    return st;
+}
+
+qn_status qn_store_shrink(qn_context *ctx, qn_store *store, int64_t number, size_t bytes,
+                          void **data)
+{
+    qn_status st = QN_OK;
+    void *moved;
+    size_t before;
+
+    pthread_mutex_lock(&store->lock);
+    moved = store->block[number].data;
+    before = store->block[number].bytes;
+    pthread_mutex_unlock(&store->lock);
+    if (bytes > before)
+        return qn_fail(ctx, QN_EINTERNAL, "%s: a block of %zu bytes cannot shrink to %zu",
+                       store->name, before, bytes);
+    st = qn_realloc_array(ctx, &moved, (int64_t)bytes, 1, store->name);
+    if (st != QN_OK)
+        return st;
+    pthread_mutex_lock(&store->lock);
+    store->block[number].data = moved;
+    store->block[number].bytes = bytes;
+    store->bytes -= before - bytes;
+    pthread_mutex_unlock(&store->lock);
+    *data = moved;
+    return QN_OK;
 }
 
 static qn_status seal_block(void *arg, int64_t i, int32_t thread)
@@ -99,6 +161,11 @@ int64_t qn_store_block_partition(const qn_store *store, int64_t b)
 size_t qn_store_block_bytes(const qn_store *store, int64_t b)
 {
     return store->block[b].bytes;
+}
+
+uint64_t qn_store_block_checksum(const qn_store *store, int64_t b)
+{
+    return store->block[b].checksum;
 }
 
 qn_status qn_store_pin(qn_context *ctx, qn_store *store, int64_t b, const void **data)

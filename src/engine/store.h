@@ -30,12 +30,22 @@ void qn_store_free(qn_store *store);
  * sealed. Blocks are numbered from 0 in the order of adding. One thread adds; any may fill. */
 qn_status qn_store_add(qn_context *ctx, qn_store *store, int64_t partition, size_t bytes,
                        void **data);
+/* The same for any thread, at the same time as others: blocks are numbered as they come, *number is
+ * that of this one, and what the bytes hold is not said. */
+qn_status qn_store_add_any(qn_context *ctx, qn_store *store, int64_t partition, size_t bytes,
+                           int64_t *number, void **data);
+/* Cuts a block that is not sealed down to `bytes`; *data, which may move, is its new place. Any
+ * thread, one a block. */
+qn_status qn_store_shrink(qn_context *ctx, qn_store *store, int64_t block, size_t bytes,
+                          void **data);
 /* Ends writing of all blocks and takes their checksums. */
 qn_status qn_store_seal(qn_context *ctx, qn_store *store);
 
 int64_t qn_store_n_blocks(const qn_store *store);
 int64_t qn_store_block_partition(const qn_store *store, int64_t block);
 size_t qn_store_block_bytes(const qn_store *store, int64_t block);
+/* XXH3 of a sealed block. */
+uint64_t qn_store_block_checksum(const qn_store *store, int64_t block);
 
 /* Keeps the block in memory until unpinned; any thread. A damaged block is QN_EIO. */
 qn_status qn_store_pin(qn_context *ctx, qn_store *store, int64_t block, const void **data);
