@@ -287,6 +287,23 @@ static void json_holds_the_whole_table(void **state)
     qn_json_release(&j);
 }
 
+static void json_holds_the_values_of_a_struct(void **state)
+{
+    fixture *f = *state;
+    qn_json j = {0};
+
+    f->s.dry_run = true;
+    f->s.seed = -7;
+    qn_json_open(&j, NULL, '{');
+    for (int64_t i = 0; i < table.n; i++)
+        qn_param_value_json(&table.param[i], &f->s, &j);
+    qn_json_close(&j, '}');
+    CHECK_TEXT(qn_string_text(&j.out),
+               "{\"dry_run\":true,\"rank\":10,\"seed\":-7,\"reg_param\":0.1,\"init\":\"spark\","
+               "\"out\":\"model\",\"ratings\":[],\"memory\":0,\"any\":-1}");
+    qn_json_release(&j);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +317,7 @@ int main(void)
         cmocka_unit_test(help_shows_ranges_and_defaults),
         cmocka_unit_test(long_help_is_wrapped),
         cmocka_unit_test(json_holds_the_whole_table),
+        cmocka_unit_test_setup_teardown(json_holds_the_values_of_a_struct, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

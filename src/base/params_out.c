@@ -244,6 +244,45 @@ void qn_params_json(const qn_params *table, qn_json *j)
     qn_json_close(j, '}');
 }
 
+void qn_param_value_json(const qn_param *param, const void *values, qn_json *j)
+{
+    const void *field = (const char *)values + param->offset;
+    const qn_text_list *list = field;
+    const char *choice;
+    size_t length = 0;
+
+    switch (param->type) {
+    case QN_PARAM_BOOL:
+        qn_json_bool(j, param->name, *(const bool *)field);
+        break;
+    case QN_PARAM_INT32:
+        qn_json_int(j, param->name, *(const int32_t *)field);
+        break;
+    case QN_PARAM_INT64:
+        qn_json_int(j, param->name, *(const int64_t *)field);
+        break;
+    case QN_PARAM_DOUBLE:
+        qn_json_real(j, param->name, *(const double *)field);
+        break;
+    case QN_PARAM_BYTES:
+        qn_json_int(j, param->name, (int64_t) * (const size_t *)field);
+        break;
+    case QN_PARAM_TEXT:
+        qn_json_text(j, param->name, *(const char *const *)field);
+        break;
+    case QN_PARAM_CHOICE:
+        choice = qn_param_choice(param, *(const int32_t *)field, &length);
+        qn_json_bytes(j, param->name, choice ? choice : "", choice ? length : 0);
+        break;
+    case QN_PARAM_LIST:
+        qn_json_open(j, param->name, '[');
+        for (int64_t i = 0; i < list->n; i++)
+            qn_json_text(j, NULL, list->item[i]);
+        qn_json_close(j, ']');
+        break;
+    }
+}
+
 /* What stands for the value: "N", "X", "SIZE", the choices. */
 static const char *metavar_of(const qn_param *param)
 {

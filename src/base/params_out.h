@@ -10,6 +10,9 @@
  * limit. */
 void qn_params_json(const qn_params *table, qn_json *j);
 
+/* "rank": 10. The parameter's value in the struct `values`. */
+void qn_param_value_json(const qn_param *param, const void *values, qn_json *j);
+
 /* The options under their headings, 100 columns wide, with defaults and ranges; hidden ones are
  * left out. */
 void qn_params_help(const qn_params *table, qn_string *out);

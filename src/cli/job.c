@@ -8,44 +8,6 @@
 #include "run/record.h"
 #include "run/runs.h"
 
-static void json_value(qn_json *j, const qn_param *param, const void *field)
-{
-    const qn_text_list *list = field;
-    const char *choice;
-    size_t length = 0;
-
-    switch (param->type) {
-    case QN_PARAM_BOOL:
-        qn_json_bool(j, param->name, *(const bool *)field);
-        break;
-    case QN_PARAM_INT32:
-        qn_json_int(j, param->name, *(const int32_t *)field);
-        break;
-    case QN_PARAM_INT64:
-        qn_json_int(j, param->name, *(const int64_t *)field);
-        break;
-    case QN_PARAM_DOUBLE:
-        qn_json_real(j, param->name, *(const double *)field);
-        break;
-    case QN_PARAM_BYTES:
-        qn_json_int(j, param->name, (int64_t) * (const size_t *)field);
-        break;
-    case QN_PARAM_TEXT:
-        qn_json_text(j, param->name, *(const char *const *)field);
-        break;
-    case QN_PARAM_CHOICE:
-        choice = qn_param_choice(param, *(const int32_t *)field, &length);
-        qn_json_bytes(j, param->name, choice ? choice : "", length);
-        break;
-    case QN_PARAM_LIST:
-        qn_json_open(j, param->name, '[');
-        for (int64_t i = 0; i < list->n; i++)
-            qn_json_text(j, NULL, list->item[i]);
-        qn_json_close(j, ']');
-        break;
-    }
-}
-
 void qn_cli_job_parameters(const qn_cli *cli, qn_json *j, const char *key)
 {
     qn_json_open(j, key, '{');
@@ -54,7 +16,7 @@ void qn_cli_job_parameters(const qn_cli *cli, qn_json *j, const char *key)
             const qn_param *param = &cli->args->table[t]->param[p];
 
             if (!param->hidden)
-                json_value(j, param, (const char *)cli->values[t] + param->offset);
+                qn_param_value_json(param, cli->values[t], j);
         }
     qn_json_close(j, '}');
 }

@@ -143,34 +143,8 @@ done:
 
 void qn_model_params_write(const qn_params *table, const void *values, qn_json *json)
 {
-    for (int64_t i = 0; i < table->n; i++) {
-        const qn_param *p = &table->param[i];
-        const char *at = (const char *)values + p->offset;
-        size_t length;
-        const char *choice;
-
-        switch (p->type) {
-        case QN_PARAM_BOOL:
-            qn_json_bool(json, p->name, *(const bool *)at);
-            break;
-        case QN_PARAM_INT32:
-            qn_json_int(json, p->name, *(const int32_t *)at);
-            break;
-        case QN_PARAM_INT64:
-            qn_json_int(json, p->name, *(const int64_t *)at);
-            break;
-        case QN_PARAM_DOUBLE:
-            qn_json_real(json, p->name, *(const double *)at);
-            break;
-        case QN_PARAM_CHOICE:
-            choice = qn_param_choice(p, *(const int32_t *)at, &length);
-            qn_json_bytes(json, p->name, choice ? choice : "", choice ? length : 0);
-            break;
-        case QN_PARAM_TEXT:
-            qn_json_text(json, p->name, *(const char *const *)at);
-            break;
-        default: /* lists and sizes are not parameters of models */
-            break;
-        }
-    }
+    /* Lists and sizes are not parameters of models. */
+    for (int64_t i = 0; i < table->n; i++)
+        if (table->param[i].type != QN_PARAM_LIST && table->param[i].type != QN_PARAM_BYTES)
+            qn_param_value_json(&table->param[i], values, json);
 }
