@@ -17,6 +17,7 @@ extern const qn_command qn_cmd_man;
 extern const qn_command qn_cmd_params;
 extern const qn_command qn_cmd_predict;
 extern const qn_command qn_cmd_recommend;
+extern const qn_command qn_cmd_runs_export;
 extern const qn_command qn_cmd_runs_list;
 extern const qn_command qn_cmd_runs_show;
 extern const qn_command qn_cmd_similar;

@@ -1,0 +1,244 @@
+#include "run/export.h"
+
+#include <ctype.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "run/runs.h"
+
+/* One key: where its value stands in the record. */
+typedef struct export_row {
+    const char *key;
+    const char *place;     /* "timings.fit_s" */
+    const char *plus;      /* a second place, added; NULL: none */
+    double scale;          /* the number is multiplied by it; 0: as it is */
+    const char *otherwise; /* JSON, where the record has null or nothing; NULL: it must be there */
+} export_row;
+
+/* K4 of the K-means experiment: rows and features are those that were trained on, wssse is Spark's
+ * trainingCost, size_gb are the bytes that were read. */
+static const export_row kmeans_rows[] = {
+    {"tag", "parameters.tag", .otherwise = "\"run\""},
+    {"hostname", "host.name"},
+    {"workers", "resources.workers"},
+    {"k", "parameters.k"},
+    {"maxIter", "parameters.max_iter"},
+    {"parts", "counts.partitions"},
+    {"rows", "counts.train_records"},
+    {"features", "counts.features"},
+    {"size_gb", "counts.bytes", .scale = 1e-9},
+    {"fraction", "parameters.fraction"},
+    {"train_sec", "timings.fit_s"},
+    {"wssse", "metrics.training_cost"},
+    {"cluster_sizes", "counts.cluster_sizes"},
+};
+
+/* A15 of the recommending experiment; without test ratings there is no rmse. */
+static const export_row als_rows[] = {
+    {"num_nodes", "resources.workers"},
+    {"load_time", "timings.load_s"},
+    {"train_time", "timings.fit_s"},
+    {"total_time", "timings.load_s", .plus = "timings.fit_s"},
+    {"rmse", "metrics.rmse", .otherwise = "null"},
+    {"train_records", "counts.train_records"},
+    {"test_records", "counts.test_records"},
+    {"partitions", "parameters.partitions"},
+};
+
+typedef struct export_format {
+    const char *command;
+    const char *tag; /* of files, where the run has none */
+    const export_row *row;
+    size_t n_rows;
+} export_format;
+
+/* In the order of QN_EXPORT_CHOICES. */
+static const export_format formats[] = {
+    {"fit kmeans", "run", kmeans_rows, sizeof kmeans_rows / sizeof *kmeans_rows},
+    {"fit als", "als", als_rows, sizeof als_rows / sizeof *als_rows},
+};
+#define N_FORMATS ((int32_t)(sizeof formats / sizeof *formats))
+
+static const qn_param rows_of_table[] = {
+    QN_PARAM_CHOICE_OF(qn_export_options, format, 0, QN_EXPORT_CHOICES,
+                       "whose keys: those of the experiment with this algorithm", .required = true),
+    QN_PARAM_STRING(qn_export_options, out, ".", "DIR", "folder to write the file into"),
+    QN_PARAM_FLAG(qn_export_options, overwrite, "replace a file that is there"),
+};
+const qn_params qn_export_table = {"runs export", rows_of_table,
+                                   sizeof rows_of_table / sizeof *rows_of_table,
+                                   sizeof(qn_export_options)};
+
+/* The value at "a.b"; NULL where there is none, or null. */
+static const json_t *find(const json_t *record, const char *place)
+{
+    const json_t *value = record;
+
+    while (value && *place) {
+        const size_t length = strcspn(place, ".");
+        char name[64];
+
+        snprintf(name, sizeof name, "%.*s", (int)length, place);
+        value = json_object_get(value, name);
+        place += length + (place[length] == '.');
+    }
+    return json_is_null(value) ? NULL : value;
+}
+
+static const char *text_at(const json_t *record, const char *place)
+{
+    const json_t *value = find(record, place);
+
+    return json_is_string(value) ? json_string_value(value) : "";
+}
+
+static bool add_value(const json_t *value, double scale, qn_json *j);
+
+static bool add_list(const json_t *list, double scale, qn_json *j)
+{
+    bool fits = true;
+
+    qn_json_open(j, NULL, '[');
+    for (size_t i = 0; i < json_array_size(list) && fits; i++)
+        fits = add_value(json_array_get(list, i), scale, j);
+    qn_json_close(j, ']');
+    return fits;
+}
+
+/* False: something else than a text, a number, or a list of them. */
+static bool add_value(const json_t *value, double scale, qn_json *j)
+{
+    if (json_is_array(value))
+        return add_list(value, scale, j);
+    if (json_is_string(value))
+        qn_json_text(j, NULL, json_string_value(value));
+    else if (json_is_integer(value) && scale == 0)
+        qn_json_int(j, NULL, (int64_t)json_integer_value(value));
+    else if (json_is_number(value))
+        qn_json_real(j, NULL, json_number_value(value) * (scale == 0 ? 1 : scale));
+    else
+        return false;
+    return true;
+}
+
+static qn_status lacks(qn_context *ctx, const json_t *record, const export_row *row,
+                       const char *place)
+{
+    return qn_fail(ctx, QN_EINVAL, "the record of %s has no %s, which %s is made of",
+                   text_at(record, "run_id"), place, row->key);
+}
+
+/* The value of one key as JSON. */
+static qn_status row_value(qn_context *ctx, const json_t *record, const export_row *row, qn_json *j)
+{
+    const json_t *value = find(record, row->place);
+    const json_t *more = row->plus ? find(record, row->plus) : NULL;
+    json_t *sum = NULL;
+    qn_status st = QN_OK;
+
+    if (!value && row->otherwise) {
+        qn_json_raw(j, NULL, row->otherwise);
+        return QN_OK;
+    }
+    if (!value || (row->plus && !more))
+        return lacks(ctx, record, row, value ? row->plus : row->place);
+    if (more) {
+        sum = json_real(json_number_value(value) + json_number_value(more));
+        value = sum;
+    }
+    if (!add_value(value, row->scale, j))
+        st = lacks(ctx, record, row, row->place);
+    json_decref(sum);
+    return st;
+}
+
+/* What keeps a run from being exported in this format at all. */
+static qn_status check_run(qn_context *ctx, const json_t *record, const export_format *format)
+{
+    const char *command = text_at(record, "command"), *status = text_at(record, "status");
+    const char *id = text_at(record, "run_id");
+
+    if (!json_is_object(record) || !command[0])
+        return qn_fail(ctx, QN_EDATA, "this is no run record");
+    if (strcmp(command, format->command) != 0)
+        return qn_fail(ctx, QN_EINVAL,
+                       "run %s is one of %s; these keys are those of %s\ntry: quern runs list", id,
+                       command, format->command);
+    if (strcmp(status, "ok") != 0)
+        return qn_fail(ctx, QN_EINVAL, "run %s has no results: it is %s", id, status);
+    return QN_OK;
+}
+
+/* {tag}_{YYYYmmdd_HHMMSS}.json; what file names should not hold becomes '_'. */
+static void make_name(const json_t *record, const export_format *format, qn_string *name)
+{
+    const char *tag = text_at(record, "parameters.tag"), *ended = text_at(record, "ended");
+    int32_t digits = 0;
+
+    for (tag = tag[0] ? tag : format->tag; *tag; tag++)
+        qn_string_addf(name, "%c",
+                       isalnum((unsigned char)*tag) || strchr("-_.", *tag) ? *tag : '_');
+    if (name->text[0] == '.')
+        name->text[0] = '_';
+    qn_string_add(name, "_");
+    for (; *ended && digits < 14; ended++) {
+        if (!isdigit((unsigned char)*ended))
+            continue;
+        qn_string_add_bytes(name, ended, 1);
+        if (++digits == 8)
+            qn_string_add(name, "_");
+    }
+    qn_string_add(name, ".json");
+}
+
+qn_status qn_export_make(qn_context *ctx, const char *record, int32_t format, qn_string *name,
+                         qn_string *text)
+{
+    const export_format *f = &formats[format >= 0 && format < N_FORMATS ? format : 0];
+    json_t *object = json_loads(record, 0, NULL);
+    qn_json value = {0};
+    qn_status st = QN_OK;
+
+    QN_TRY(check_run(ctx, object, f));
+    for (size_t i = 0; i < f->n_rows; i++) {
+        qn_json_release(&value);
+        QN_TRY(row_value(ctx, object, &f->row[i], &value));
+        qn_string_addf(text, "%s\n  \"%s\": %s", i == 0 ? "{" : ",", f->row[i].key,
+                       qn_string_text(&value.out));
+        text->failed |= value.out.failed;
+    }
+    qn_string_add(text, "\n}\n");
+    make_name(object, f, name);
+    if (text->failed || name->failed)
+        st = qn_fail(ctx, QN_ENOMEM, "not enough memory for what is exported");
+done:
+    qn_json_release(&value);
+    json_decref(object);
+    return st;
+}
+
+qn_status qn_export_run(qn_context *ctx, const char *runs_dir, const char *run,
+                        const qn_export_options *options, qn_string *path)
+{
+    qn_string name = {0}, text = {0};
+    qn_out_file *out = NULL;
+    char *record = NULL;
+    qn_status st = QN_OK;
+
+    qn_string_clear(path);
+    QN_TRY(qn_runs_show(ctx, runs_dir, run, &record));
+    QN_TRY(qn_export_make(ctx, record, options->format, &name, &text));
+    QN_TRY(qn_make_dirs(ctx, options->out));
+    qn_string_addf(path, "%s/%s", options->out, qn_string_text(&name));
+    QN_TRY(qn_out_open(ctx, qn_string_text(path), options->overwrite, &out));
+    QN_TRY(qn_out_write(out, qn_string_text(&text), text.length));
+    QN_TRY(qn_out_commit(&out));
+done:
+    qn_out_abandon(&out);
+    qn_string_release(&name);
+    qn_string_release(&text);
+    qn_free(record);
+    return st;
+}
