@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 
+extern const qn_command qn_cmd_bench;
 extern const qn_command qn_cmd_completion;
 extern const qn_command qn_cmd_datagen_ratings;
 extern const qn_command qn_cmd_doctor;
