@@ -20,6 +20,7 @@ struct qn_source {
     qn_schema schema;
     qn_format format;
     int64_t bytes;
+    bool is_once; /* a pipe, standard input, a stream of batches: rows can be read only once */
 };
 
 typedef struct qn_reader_ops {

@@ -142,6 +142,8 @@ qn_status qn_text_source_open(qn_context *ctx, const qn_source_options *options,
     s->base.bytes = s->files.bytes;
     s->split_bytes = options->split_bytes > 0 ? options->split_bytes : QN_TEXT_SPLIT;
     s->dialect.max_line = options->max_line_bytes > 0 ? options->max_line_bytes : QN_TEXT_MAX_LINE;
+    for (int64_t f = 0; f < s->files.n; f++)
+        s->base.is_once = s->base.is_once || s->files.file[f].is_once;
     QN_TRY(sniff_files(ctx, options, s));
     QN_TRY(qn_text_cut_splits(ctx, s));
     *source = &s->base;

@@ -21,6 +21,8 @@ typedef struct qn_text_set {
 /* Number of the text, which is added if it is not there. */
 qn_status qn_text_set_add(qn_context *ctx, qn_text_set *set, const char *text, size_t length,
                           uint32_t *number);
+/* False: it is not there. */
+bool qn_text_set_find(const qn_text_set *set, const char *text, size_t length, uint32_t *number);
 void qn_text_set_release(qn_text_set *set);
 
 /* Ids of one side in one split: int32 until one does not fit; texts: numbers in their set. */

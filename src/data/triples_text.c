@@ -93,6 +93,16 @@ qn_status qn_text_set_add(qn_context *ctx, qn_text_set *set, const char *text, s
     return QN_OK;
 }
 
+bool qn_text_set_find(const qn_text_set *set, const char *text, size_t length, uint32_t *number)
+{
+    const uint32_t *slot = set->n_slots ? find_slot(set, text, length) : NULL;
+
+    if (!slot || *slot == 0)
+        return false;
+    *number = *slot - 1;
+    return true;
+}
+
 void qn_text_set_release(qn_text_set *set)
 {
     qn_free(set->text);
