@@ -58,11 +58,11 @@ struct ArrowArrayStream {
 
 /* A source over a stream of record batches: one split, read in order and once, one array in memory
  * at a time. Columns: integers of any width, floats and doubles, booleans, decimals of 128 bits,
- * texts (utf8, large, views, dictionaries of them), dates and timestamps, lists and fixed-size lists
- * of numbers; another type is fine as long as it is not asked for.
- * Ownership   the stream is moved: stream->release is NULL afterwards, also on failure; the source
- * releases it. Errors from the producer are QN_EIO with its own text.
- * Errors      QN_EDATA a schema that is no struct, or breaks the ABI; QN_ENOMEM. */
+ * texts (utf8, large, views, dictionaries of them), dates and timestamps, lists and fixed-size
+ * lists of numbers; another type is fine as long as it is not asked for. Ownership   the stream is
+ * moved: stream->release is NULL afterwards, also on failure; the source releases it. Errors from
+ * the producer are QN_EIO with its own text. Errors      QN_EDATA a schema that is no struct, or
+ * breaks the ABI; QN_ENOMEM. */
 QN_API qn_status qn_source_from_arrow(qn_context *ctx, struct ArrowArrayStream *stream,
                                       qn_source **source);
 

@@ -3,6 +3,7 @@
 #define QUERN_QUERN_H
 
 #include "quern/als.h"
+#include "quern/arrow.h"
 #include "quern/context.h"
 #include "quern/event.h"
 #include "quern/kmeans.h"
