@@ -40,6 +40,10 @@
 
 QN_PANEL_SET(reference, 32, float);
 QN_PANEL_SET(reference, 64, double);
+QN_PANEL_SET(avx2, 32, float);
+QN_PANEL_SET(avx2, 64, double);
+QN_PANEL_SET(avx512, 32, float);
+QN_PANEL_SET(avx512, 64, double);
 
 QN_KERNEL_SET(reference);
 QN_KERNEL_SET(avx2);
