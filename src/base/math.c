@@ -68,21 +68,13 @@ double qn_exp(double x)
 {
     /* ln 2 in two parts as in qn_log: k * ln2_high is exact for every k that can occur. */
     const double ln2_high = 0x1.62e42fee00000p-1, ln2_low = 0x1.a39ef35793c76p-33;
-    /* 1/14! ... 1/2!: with |r| <= 0.347 what is left out is below 2^-62. */
-    static const double term[] = {1.0 / 87178291200,
-                                  1.0 / 6227020800,
-                                  1.0 / 479001600,
-                                  1.0 / 39916800,
-                                  1.0 / 3628800,
-                                  1.0 / 362880,
-                                  1.0 / 40320,
-                                  1.0 / 5040,
-                                  1.0 / 720,
-                                  1.0 / 120,
-                                  1.0 / 24,
-                                  1.0 / 6,
-                                  0.5};
-    double turns, high, low, r, series, value;
+    /* 1/14!, 1/12! ... 1/2! and 1/13! ... 1/3!: two chains, which a processor works off at once.
+     * With |r| <= 0.347 what is left out is below 2^-62. */
+    static const double even[] = {
+        1.0 / 87178291200, 1.0 / 479001600, 1.0 / 3628800, 1.0 / 40320, 1.0 / 720, 1.0 / 24, 0.5};
+    static const double odd[] = {1.0 / 6227020800, 1.0 / 39916800, 1.0 / 362880,
+                                 1.0 / 5040,       1.0 / 120,      1.0 / 6};
+    double turns, high, low, r, z, evens, odds = 0.0, value;
     int64_t k;
 
     if (!(x <= 709.79))
@@ -94,12 +86,16 @@ double qn_exp(double x)
     high = x - turns * ln2_high;
     low = turns * ln2_low;
     r = high - low;
-    series = 0.0;
-    for (size_t i = 0; i < sizeof term / sizeof *term; i++)
-        series = series * r + term[i];
-    /* e^r = 1 + high + (r^2 series - low); what rounding takes from 1 + high is added again. */
+    z = r * r;
+    evens = even[0];
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        odds = odds * z + odd[i];
+        evens = evens * z + even[i + 1];
+    }
+    /* e^r = 1 + high + (r^2 (evens + r odds) - low); what rounding takes from 1 + high is added
+     * again. */
     value = 1.0 + high;
-    value += (high - (value - 1.0)) + (r * r * series - low);
+    value += (high - (value - 1.0)) + (z * (evens + r * odds) - low);
     /* Scaled in two steps, exact but for the last one: 2^1024 and 2^-1074 are no normal numbers. */
     if (k > 1000)
         return value * 0x1p1000 * power_of_two(k - 1000);
