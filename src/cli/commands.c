@@ -6,6 +6,11 @@
 
 const qn_command *const qn_commands[] = {
     &qn_cmd_datagen_ratings,
+    &qn_cmd_datagen_susy,
+    &qn_cmd_datagen_fractal,
+    &qn_cmd_datagen_blobs,
+    &qn_cmd_datagen_linear,
+    &qn_cmd_datagen_logistic,
     &qn_cmd_fetch,
     &qn_cmd_inspect,
     &qn_cmd_split,

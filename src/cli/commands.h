@@ -6,7 +6,12 @@
 
 extern const qn_command qn_cmd_bench;
 extern const qn_command qn_cmd_completion;
+extern const qn_command qn_cmd_datagen_blobs;
+extern const qn_command qn_cmd_datagen_fractal;
+extern const qn_command qn_cmd_datagen_linear;
+extern const qn_command qn_cmd_datagen_logistic;
 extern const qn_command qn_cmd_datagen_ratings;
+extern const qn_command qn_cmd_datagen_susy;
 extern const qn_command qn_cmd_doctor;
 extern const qn_command qn_cmd_evaluate;
 extern const qn_command qn_cmd_explain;
