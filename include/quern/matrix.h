@@ -123,6 +123,7 @@ typedef struct qn_matrix_block {
 } qn_matrix_block;
 
 struct qn_store;
+struct qn_matrix_origin;
 
 typedef struct qn_matrix {
     qn_features features;
@@ -145,6 +146,7 @@ typedef struct qn_matrix {
     double *label_value;     /* [n_labels] distinct labels ascending, where there are at most 256 */
     int64_t *label_count;    /* [n_labels] rows of each */
     int32_t n_labels;        /* 0: more, or no label */
+    struct qn_matrix_origin *origin; /* files and rows that the cells come from */
 } qn_matrix;
 
 /* What the caller does with the matrix. */
@@ -178,7 +180,8 @@ QN_API void qn_matrix_unpin(const qn_matrix *matrix, int64_t c, int32_t i);
 /* Copies rows of the whole matrix, by number, to every rank: out [n x n_features]. Collective. */
 QN_API qn_status qn_matrix_rows(qn_context *ctx, const qn_matrix *matrix, int64_t n,
                                 const int64_t *row, double *out);
-/* "susy.csv, row 17" of a row of this rank, for messages. */
+/* "susy.csv, row 17" of a row of this rank, for messages. Rows of a file count from 0, bad ones and
+ * header not counted. */
 QN_API void qn_matrix_place(const qn_matrix *matrix, int64_t row, char *out, size_t size);
 
 #ifdef __cplusplus

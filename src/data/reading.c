@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/context.h"
+#include "data/source_impl.h"
 #include "engine/comm.h"
 
 qn_status qn_delimiter_parse(qn_context *ctx, const char *text, char *delimiter)
@@ -113,6 +114,21 @@ qn_status qn_reading_join(qn_reading *reading, int64_t *rows, qn_rejects *reject
 done:
     qn_free(all);
     return st;
+}
+
+void qn_row_place(qn_context *ctx, qn_source *source, int64_t split,
+                  const qn_column_request *request, int32_t n_columns, int64_t row, char *out,
+                  size_t size)
+{
+    const char *path = qn_source_split_path(source, split);
+    const int64_t offset = qn_source_row_offset(ctx, source, split, request, n_columns, row);
+    const int64_t line = offset < 0 ? 0 : qn_source_line_number(ctx, source, split, offset);
+
+    if (offset < 0)
+        snprintf(out, size, "%s, row %" PRId64 " of split %" PRId64, path, row, split);
+    else
+        snprintf(out, size, "%s, %s %" PRId64, path, line > 0 ? "line" : "row",
+                 line > 0 ? line : offset);
 }
 
 void qn_reject_place(qn_context *ctx, const qn_source *source, int64_t split,

@@ -39,6 +39,11 @@ void qn_reading_split_done(qn_reading *reading, int64_t split, const qn_rejects 
  * ranks. Collective. */
 qn_status qn_reading_join(qn_reading *reading, int64_t *rows, qn_rejects *rejects);
 
+/* "file, line 17", or "file, row 17" where there are no lines, of row `row` of a split as batches
+ * with this request count it. May read the split again. */
+void qn_row_place(qn_context *ctx, qn_source *source, int64_t split,
+                  const qn_column_request *request, int32_t n_columns, int64_t row, char *out,
+                  size_t size);
 /* "file, line 17: VALUE", or "file, row 17: VALUE" where there are no lines. */
 void qn_reject_place(qn_context *ctx, const qn_source *source, int64_t split,
                      const qn_reject *reject, const char *value, char *out, size_t size);

@@ -297,3 +297,11 @@ int64_t qn_source_line_number(qn_context *ctx, const qn_source *source, int64_t 
         return 0;
     return source->ops->line_number(ctx, source, split, offset);
 }
+
+int64_t qn_source_row_offset(qn_context *ctx, qn_source *source, int64_t split,
+                             const qn_column_request *request, int32_t n_columns, int64_t row)
+{
+    if (!source->ops->row_offset)
+        return -1;
+    return source->ops->row_offset(ctx, source, split, request, n_columns, row);
+}

@@ -12,6 +12,10 @@ typedef struct qn_source_ops {
                             const qn_column_request *request, int32_t n_columns,
                             qn_reader **reader);
     int64_t (*line_number)(qn_context *ctx, const qn_source *source, int64_t split, int64_t offset);
+    /* Optional. Where a row of a split stands, which is counted as batches with this request do: an
+     * offset as rejects have them; -1 if it cannot be told. May read the split again. */
+    int64_t (*row_offset)(qn_context *ctx, qn_source *source, int64_t split,
+                          const qn_column_request *request, int32_t n_columns, int64_t row);
 } qn_source_ops;
 
 /* First member of every source. */
@@ -21,6 +25,8 @@ struct qn_source {
     qn_format format;
     int64_t bytes;
     bool is_once; /* a pipe, standard input, a stream of batches: rows can be read only once */
+    int64_t n_rows; /* of all files, without reading them: exact for Parquet, for text guessed by
+                       the first lines; 0: unknown */
 };
 
 typedef struct qn_reader_ops {
@@ -33,6 +39,10 @@ struct qn_reader {
     const qn_reader_ops *ops;
     qn_rejects rejects;
 };
+
+/* See qn_source_ops; -1 where there is no such thing. */
+int64_t qn_source_row_offset(qn_context *ctx, qn_source *source, int64_t split,
+                             const qn_column_request *request, int32_t n_columns, int64_t row);
 
 /* Counts a reject and keeps it if it is among the first. */
 void qn_reject_add(qn_rejects *rejects, qn_reject_kind kind, int32_t column, int64_t offset,

@@ -341,3 +341,27 @@ done:
         text_close(&r->base);
     return st;
 }
+
+int64_t qn_text_row_offset(qn_context *ctx, qn_source *source, int64_t split,
+                           const qn_column_request *request, int32_t n_columns, int64_t row)
+{
+    int64_t offset = -1;
+    qn_reader *reader = NULL;
+    qn_text_reader *r;
+
+    if (qn_text_reader_open(ctx, source, split, request, n_columns, &reader) != QN_OK)
+        return -1;
+    r = (qn_text_reader *)reader;
+    batch_begin(r);
+    while (!r->is_done && r->first_row + r->n_rows <= row) { /* record by record, slowly */
+        if (batch_is_full(r))
+            batch_begin(r);
+        const int64_t at = r->stream->offset + (int64_t)r->at;
+        if (advance(ctx, r) != QN_OK)
+            break;
+        if (r->first_row + r->n_rows > row)
+            offset = at;
+    }
+    qn_reader_close(reader);
+    return offset;
+}

@@ -144,6 +144,10 @@ qn_status qn_text_reader_open(qn_context *ctx, qn_source *source, int64_t split,
                               const qn_column_request *request, int32_t n_columns,
                               qn_reader **reader);
 
+/* See qn_source_ops. */
+int64_t qn_text_row_offset(qn_context *ctx, qn_source *source, int64_t split,
+                           const qn_column_request *request, int32_t n_columns, int64_t row);
+
 /* The first records of a file, all of which lie in the window of a stream. */
 typedef struct qn_text_sample {
     const char *path;

@@ -43,6 +43,16 @@ static int64_t source_line_number(qn_context *ctx, const qn_source *base, int64_
     return base->format == QN_FORMAT_JSON ? offset + 1 : 0;
 }
 
+/* Rows that were rejected before it in the split are not counted. */
+static int64_t source_row_offset(qn_context *ctx, qn_source *base, int64_t split,
+                                 const qn_column_request *request, int32_t n_columns, int64_t row)
+{
+    (void)ctx;
+    (void)request;
+    (void)n_columns;
+    return ((const qn_duck_source *)base)->split[split].first + row;
+}
+
 void qn_duck_schema_release(qn_duck_schema *schema)
 {
     for (int32_t i = 0; i < schema->n; i++)
@@ -255,6 +265,7 @@ static const qn_source_ops source_ops = {
     .split_path = source_split_path,
     .open_split = qn_duck_reader_open,
     .line_number = source_line_number,
+    .row_offset = source_row_offset,
 };
 
 qn_status qn_duck_source_open(qn_context *ctx, const qn_source_options *options, qn_source **source)
