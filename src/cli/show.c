@@ -98,8 +98,7 @@ void qn_show_counts(const qn_terminal *out, const qn_ratings_counts *counts)
     }
 }
 
-/* Whether the terminal shows block characters: the locale says UTF-8. */
-static bool shows_blocks(void)
+bool qn_shows_blocks(void)
 {
     static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
 
@@ -145,7 +144,7 @@ static int32_t make_bars(int32_t n, const float *value, const int64_t *count,
 
 void qn_show_histogram(const qn_terminal *out, int32_t n, const float *value, const int64_t *count)
 {
-    const char *block = shows_blocks() ? "\xE2\x96\x88" : "#";
+    const char *block = qn_shows_blocks() ? "\xE2\x96\x88" : "#";
     histogram_bar bar[MAX_BARS];
     int64_t most = 1, total = 0;
     int32_t n_bars;

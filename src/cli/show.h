@@ -8,6 +8,8 @@
 
 /* "read      1,000,000 rows, 3 bad (2 malformed, 1 null); 24 MB" and the first bad row. */
 void qn_show_counts(const qn_terminal *out, const qn_ratings_counts *counts);
+/* Whether the terminal shows block characters: the locale says UTF-8. */
+bool qn_shows_blocks(void);
 /* One bar a value. */
 void qn_show_histogram(const qn_terminal *out, int32_t n, const float *value, const int64_t *count);
 /* "2005-09-06 to 2018-03-01"; nothing when min > max. */
