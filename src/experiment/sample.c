@@ -18,7 +18,7 @@
 #define DRAW_ORDER UINT64_C(0x706c6f75)
 #define DRAW_START UINT64_C(0x706c6f76)
 
-void qn_sample_rows(int64_t seed, int64_t n, int64_t m, int64_t *row)
+void qn_pick_rows(int64_t seed, int64_t n, int64_t m, int64_t *row)
 {
     for (int64_t i = 0; i < m; i++) {
         const qn_random random = qn_philox(seed, QN_STREAM_SAMPLE, (uint64_t)i, DRAW_ROW);
@@ -41,7 +41,7 @@ static int by_key(const void *a, const void *b)
     return x->key != y->key ? (x->key > y->key) - (x->key < y->key) : (x->i > y->i) - (x->i < y->i);
 }
 
-qn_status qn_sample_order(qn_context *ctx, int64_t seed, int64_t n, int64_t *order)
+qn_status qn_pick_order(qn_context *ctx, int64_t seed, int64_t n, int64_t *order)
 {
     lot *lots = NULL;
     qn_status st = QN_OK;

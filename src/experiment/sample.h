@@ -5,9 +5,9 @@
 #include "quern/matrix.h"
 
 /* row [m] gets m of 0 .. n - 1, ascending and distinct: one of each of m equal parts. m <= n. */
-void qn_sample_rows(int64_t seed, int64_t n, int64_t m, int64_t *row);
+void qn_pick_rows(int64_t seed, int64_t n, int64_t m, int64_t *row);
 /* 0 .. n - 1 in an order by lot. */
-qn_status qn_sample_order(qn_context *ctx, int64_t seed, int64_t n, int64_t *order);
+qn_status qn_pick_order(qn_context *ctx, int64_t seed, int64_t n, int64_t *order);
 
 typedef struct qn_plane {
     double *mean;       /* [d] */

@@ -30,15 +30,15 @@ static void a_sample_takes_one_row_of_each_part(void **state)
     int64_t row[10], again[10], all[7];
 
     (void)state;
-    qn_sample_rows(42, 1000, 10, row);
-    qn_sample_rows(42, 1000, 10, again);
+    qn_pick_rows(42, 1000, 10, row);
+    qn_pick_rows(42, 1000, 10, again);
     for (int64_t i = 0; i < 10; i++) {
         CHECK(row[i] >= 100 * i && row[i] < 100 * (i + 1));
         CHECK_EQ(row[i], again[i]);
     }
-    qn_sample_rows(43, 1000, 10, again);
+    qn_pick_rows(43, 1000, 10, again);
     CHECK(memcmp(row, again, sizeof row) != 0);
-    qn_sample_rows(1, 7, 7, all);
+    qn_pick_rows(1, 7, 7, all);
     for (int64_t i = 0; i < 7; i++)
         CHECK_EQ(all[i], i);
 }
@@ -48,7 +48,7 @@ static void an_order_by_lot_holds_every_number_once(void **state)
     qn_context *ctx = *state;
     int64_t order[100], seen[100] = {0}, in_place = 0;
 
-    CHECK_OK(ctx, qn_sample_order(ctx, 42, 100, order));
+    CHECK_OK(ctx, qn_pick_order(ctx, 42, 100, order));
     for (int64_t i = 0; i < 100; i++) {
         seen[order[i]]++;
         in_place += order[i] == i;
