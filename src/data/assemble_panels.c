@@ -16,6 +16,13 @@ static void lot_take(lot *l, const uint8_t *keep, int64_t *at, int64_t end)
 {
     const int64_t room = QN_PANEL - l->lane;
 
+    if (!keep && l->lane == 0 && end - *at >= QN_PANEL) {
+        l->row[0] = *at;
+        l->n = QN_PANEL;
+        l->is_run = true;
+        *at += QN_PANEL;
+        return;
+    }
     l->n = 0;
     for (; *at < end && l->n < room; (*at)++)
         if (!keep || keep[*at])

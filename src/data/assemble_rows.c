@@ -137,6 +137,13 @@ static void turn_lists(const qn_assembler *a, const qn_assembler_feature *f, int
     }
 }
 
+/* Row r of a feature that cannot be made of it. */
+static void put_nothing(const qn_assembler *a, const qn_assembler_feature *f, int64_t r)
+{
+    for (int32_t j = 0; j < f->feature->width; j++)
+        put(column_of(a, f, j), a->is_double, r, (double)NAN);
+}
+
 /* libsvm: what a row does not name is 0. */
 static void scatter_pairs(const qn_assembler *a, const qn_assembler_feature *f, int64_t n)
 {
@@ -154,6 +161,8 @@ static void scatter_pairs(const qn_assembler *a, const qn_assembler_feature *f, 
             else if (!put(column_of(a, f, (int32_t)at), a->is_double, r, qn_column_item(c, i)))
                 mark(a->incomplete, r, QN_ROW_MISSING);
         }
+        if (a->incomplete[r] == QN_ROW_MISFIT)
+            put_nothing(a, f, r);
     }
 }
 
@@ -201,8 +210,7 @@ static qn_status assemble_category(qn_context *ctx, qn_assembler *a, qn_assemble
             continue;
         }
         mark(a->incomplete, r, QN_ROW_MISSING);
-        for (int32_t j = 0; j < f->feature->width; j++)
-            put(column_of(a, f, j), a->is_double, r, (double)NAN);
+        put_nothing(a, f, r);
     }
 done:
     return st;

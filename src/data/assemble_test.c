@@ -186,10 +186,11 @@ static void rows_of_libsvm_are_one_list(void **state)
     f->with_label = false;
     f->is_double = false;
     open_text(f, "new.libsvm", "1 5:1\n0 1:1 2:inf\n1 4:3\n");
-    CHECK_TEXT(assembled(f),
-               "0 0 0 0 !2 column features: index 5 is beyond the 4 features that are known\n"
-               "1 NaN 0 0 !1 column features[1]: Infinity is not finite\n"
-               "0 0 0 3\n");
+    CHECK_TEXT(
+        assembled(f),
+        "NaN NaN NaN NaN !2 column features: index 5 is beyond the 4 features that are known\n"
+        "1 NaN 0 0 !1 column features[1]: Infinity is not finite\n"
+        "0 0 0 3\n");
 }
 
 static void elements_of_libsvm_that_are_not_there_are_zero(void **state)

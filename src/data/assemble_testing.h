@@ -10,6 +10,7 @@
 #include "folder.h"
 #include "quern/quern.h"
 
+/* Lives as long as the block around it. */
 #define LIST(...)                                                                                  \
     ((qn_text_list){(const char *[]){__VA_ARGS__},                                                 \
                     sizeof((const char *[]){__VA_ARGS__}) / sizeof(const char *)})

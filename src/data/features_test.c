@@ -352,12 +352,15 @@ static void files_without_header_have_columns_by_number(void **state)
     CHECK_FIND_FAILS(f, QN_ENOTFOUND, "--feature d: ");
 }
 
-/* Everything at once, as text. */
+/* Everything at once. */
 static void find_all_kinds(fixture *f)
 {
-    f->options.features = LIST("a,colour,d");
-    f->options.feature = LIST("d=a-b", "e=\"b\"*2");
-    f->options.categorical = LIST("colour");
+    static const char *named[] = {"a,colour,d"}, *computed[] = {"d=a-b", "e=\"b\"*2"},
+                      *categorical[] = {"colour"};
+
+    f->options.features = (qn_text_list){named, 1};
+    f->options.feature = (qn_text_list){computed, 2};
+    f->options.categorical = (qn_text_list){categorical, 1};
     f->options.label = "y";
     f->options.weight = "w";
     found(f, "t.csv", table);
