@@ -38,19 +38,6 @@ static double normal(const qn_truth *t, uint64_t what, uint64_t a, uint64_t b)
     return pair[b & 1];
 }
 
-/* e^x for |x| < 600 in plain arithmetic, so that no C library changes a file: x = k ln 2 + r, then
- * the series in r. */
-static double exp_plain(double x)
-{
-    const double k = floor(x / 0.69314718055994531 + 0.5);
-    const double r = (x - k * 0.693145751953125) - k * 1.4286068203094173e-06;
-    double sum = 1;
-
-    for (int n = 14; n >= 1; n--)
-        sum = 1 + sum * r / n;
-    return ldexp(sum, (int)k);
-}
-
 /* Ratings of each user: `least` and a log-normal share of the rest, at most 60 % of the items,
  * together exactly what was asked for. */
 static qn_status make_degrees(qn_context *ctx, qn_truth *t, int64_t ratings, int64_t least,
@@ -65,7 +52,7 @@ static qn_status make_degrees(qn_context *ctx, qn_truth *t, int64_t ratings, int
     QN_NEW(ctx, t->degree, t->n_users, "ratings of each user");
     QN_NEW(ctx, weight, t->n_users, "shares of users");
     for (int64_t u = 0; u < t->n_users; u++) {
-        weight[u] = exp_plain(sigma * normal(t, FOR_DEGREE, (uint64_t)u, 0));
+        weight[u] = qn_exp(sigma * normal(t, FOR_DEGREE, (uint64_t)u, 0));
         sum += weight[u];
     }
     for (int64_t u = 0; u < t->n_users; u++) {
@@ -129,7 +116,7 @@ static qn_status make_popularity(qn_context *ctx, qn_truth *t)
         const qn_random random = draw(t, FOR_POPULARITY, (uint64_t)i, 0);
         const double place = ((double)i + 0.8 * (double)t->n_items * qn_uniform(&random, 0)) / 1.8;
 
-        weight[i] = exp_plain(-1.6 * qn_log(place + 8 + 0.005 * (double)t->n_items));
+        weight[i] = qn_exp(-1.6 * qn_log(place + 8 + 0.005 * (double)t->n_items));
         sum += weight[i];
     }
     make_alias(t, weight, sum, queue);
