@@ -4,6 +4,7 @@
 #include "base/context.h"
 #include "base/text.h"
 #include "data/text_fast.h"
+#include "data/text_grid.h"
 #include "data/text_source.h"
 
 typedef enum step_kind { STEP_SKIP, STEP_INT32, STEP_INT64, STEP_FLOAT, STEP_DOUBLE } step_kind;
@@ -79,6 +80,8 @@ static size_t delimited_take_fast(qn_text_reader *r, const char *text, size_t n)
     const int64_t max_line = r->source->dialect.max_line;
     const char *at = text;
 
+    if (r->grid)
+        return qn_text_grid_take(r, text, n);
     if (!r->plan || n <= QN_FAST_SLACK)
         return 0;
     const char *limit = text + n - QN_FAST_SLACK;
@@ -110,16 +113,33 @@ static step_kind step_of(qn_type type)
     }
 }
 
+/* Numbers that are read fast are below this in size: the limit of a column need not be looked at.
+ */
+#define FAST_SIZE 1e16
+
+static bool is_fast(const qn_text_column *c)
+{
+    return step_of(c->type) != STEP_SKIP && !(c->max_size > 0.0 && c->max_size < FAST_SIZE);
+}
+
 /* Plans the fast loop: columns of numbers, none asked for twice. */
 static qn_status delimited_start(qn_context *ctx, qn_text_reader *r)
 {
+    bool is_all_real = r->n_columns > 0;
     qn_status st = QN_OK;
 
     if (r->n_columns == 0 && r->n_cells == 1)
         return QN_OK; /* blank lines would pass for rows */
     for (int32_t i = 0; i < r->n_columns; i++) {
-        if (step_of(r->column[i].type) == STEP_SKIP)
+        const qn_text_column *c = &r->column[i];
+
+        if (!is_fast(c))
             return QN_OK;
+        is_all_real = is_all_real && (c->type == QN_FLOAT || c->type == QN_DOUBLE);
+    }
+    if (is_all_real && qn_text_grid_serves(&r->source->dialect))
+        return qn_text_grid_create(ctx, r);
+    for (int32_t i = 0; i < r->n_columns; i++) {
         for (int32_t j = 0; j < i; j++) {
             if (r->column[j].field == r->column[i].field)
                 return QN_OK;

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/context.h"
 #include "base/text.h"
+#include "data/text_grid.h"
 #include "data/text_source.h"
 
 static bool is_long(qn_type type)
@@ -251,6 +252,7 @@ static void text_close(qn_reader *reader)
     qn_free(r->view);
     qn_free(r->cell);
     qn_free(r->plan);
+    qn_text_grid_free(r->grid);
     qn_stream_close(r->stream);
     qn_free(r);
 }

@@ -70,6 +70,8 @@ typedef struct qn_text_split {
 } qn_text_split;
 
 struct qn_text_format;
+struct qn_text_step;
+struct qn_text_grid;
 
 typedef struct qn_text_source {
     qn_source base;
@@ -117,6 +119,7 @@ typedef struct qn_text_reader {
     int32_t n_cells;
     struct qn_text_step
         *plan; /* delimited text: what the fast loop does with each field, or NULL */
+    struct qn_text_grid *grid; /* delimited text of which only reals are asked for, or NULL */
     char header[QN_TEXT_HEADER];
     size_t header_length;
     bool is_under_header;
@@ -184,9 +187,6 @@ void qn_text_row_end(qn_text_reader *reader);
 void qn_text_row_reject(qn_text_reader *reader, qn_reject_kind kind, int32_t column, int64_t offset,
                         const char *text, size_t length);
 
-/* Plain numbers: optional sign, at most 18 digits in all, an optional point. value = mantissa /
- * 10^scale with the sign in it; false: not so simple. */
-bool qn_text_plain_number(const char *text, size_t length, int64_t *mantissa, int32_t *scale);
 /* Rounds a decimal text to the nearest float, once. */
 bool qn_text_parse_float(const char *text, size_t length, float *value);
 

@@ -1,63 +1,81 @@
 /* From the text of a cell to a value in a column. */
 #include <locale.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/context.h"
 #include "base/text.h"
+#include "data/text_number.h"
 #include "data/text_source.h"
 
-static const double power_of_ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
-                                      1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
+/* Digits that can matter for the rounding of a float; one more says whether any follow. */
+#define MAX_DIGITS 160
 
-bool qn_text_plain_number(const char *text, size_t length, int64_t *mantissa, int32_t *scale)
+/* [+-], at most 18 digits. */
+static bool plain_integer(const char *text, size_t length, int64_t *value)
 {
     const char *end = text + length;
     const bool is_negative = length > 0 && *text == '-';
-    int64_t value = 0;
-    int32_t digits = 0, decimals = 0;
-    bool has_point = false;
+    int64_t sum = 0;
 
     if (length > 0 && (*text == '-' || *text == '+'))
         text++;
-    if (end - text > 19)
+    if (end - text < 1 || end - text > 18)
         return false;
     for (; text < end; text++) {
         const unsigned digit = (unsigned char)*text - (unsigned)'0';
 
-        if (digit <= 9 && digits < 18) {
-            value = value * 10 + (int64_t)digit;
-            digits++;
-            decimals += has_point;
-        } else if (*text == '.' && !has_point) {
-            has_point = true;
-        } else {
+        if (digit > 9)
             return false;
-        }
+        sum = sum * 10 + (int64_t)digit;
     }
-    *mantissa = is_negative ? -value : value;
-    *scale = decimals;
-    return digits > 0 && digits <= 18;
+    *value = is_negative ? -sum : sum;
+    return true;
 }
 
-/* A double half way between two floats may come from a decimal on either side of it: the C library
- * then rounds the decimal itself. */
-static bool float_of_tie(const char *text, size_t length, float *value)
+/* By the C library in the C locale. The text is known to be a number. */
+static bool float_of_digits(const char *text, size_t length, float *value)
 {
-    char copy[512];
-    locale_t c_locale, before;
+    const char *end = text + length;
+    char copy[MAX_DIGITS + 32];
+    size_t n = 0;
+    int64_t exponent = 0, written = 0;
+    bool has_point = false, is_more = false;
+    locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
 
-    if (length >= sizeof copy)
-        return false;
-    c_locale = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
     if (!c_locale)
         return false;
-    memcpy(copy, text, length);
-    copy[length] = '\0';
-    before = uselocale(c_locale);
-    *value = strtof(copy, NULL);
-    uselocale(before);
+    if (*text == '-' || *text == '+')
+        copy[n++] = *text++;
+    const size_t first = n;
+    for (; text < end && (*text == '.' || (*text >= '0' && *text <= '9')); text++) {
+        if (*text == '.') {
+            has_point = true;
+            continue;
+        }
+        exponent -= has_point;
+        if (n == first && *text == '0')
+            continue;
+        if (n < MAX_DIGITS) {
+            copy[n++] = *text;
+        } else {
+            is_more = is_more || *text != '0';
+            exponent++;
+        }
+    }
+    if (is_more) {
+        copy[n++] = '1';
+        exponent--;
+    }
+    if (text < end && qn_parse_int64(text + 1, (size_t)(end - text - 1), &written))
+        exponent += written;
+    else if (text < end)
+        exponent = text[1] == '-' ? -100000 : 100000;
+    exponent = exponent > 100000 ? 100000 : exponent < -100000 ? -100000 : exponent;
+    snprintf(copy + n, sizeof copy - n, "e%d", (int)exponent);
+    *value = strtof_l(copy, NULL, c_locale);
     freelocale(c_locale);
     return true;
 }
@@ -65,15 +83,13 @@ static bool float_of_tie(const char *text, size_t length, float *value)
 bool qn_text_parse_float(const char *text, size_t length, float *value)
 {
     double wide;
-    uint64_t bits;
 
+    if (qn_text_real_float(text, length, value))
+        return true;
     if (!qn_parse_double(text, length, &wide))
         return false;
-    memcpy(&bits, &wide, sizeof bits);
-    if ((bits & 0x1fffffff) == 0x10000000 && float_of_tie(text, length, value))
-        return true;
     *value = (float)wide;
-    return true;
+    return !isfinite(wide) || wide == 0.0 || float_of_digits(text, length, value);
 }
 
 /* Whether a text that did not parse is a number all the same, only too large. */
@@ -102,12 +118,8 @@ static bool is_numeric(const char *text, size_t length, bool is_integer)
 
 static qn_reject_kind value_int64(const qn_text_field *cell, int64_t *value)
 {
-    int32_t scale;
-
-    if (qn_text_plain_number(cell->text, cell->length, value, &scale) && scale == 0 &&
-        cell->text[cell->length - 1] != '.')
-        return QN_REJECT_KINDS;
-    if (qn_parse_int64(cell->text, cell->length, value))
+    if (plain_integer(cell->text, cell->length, value) ||
+        qn_parse_int64(cell->text, cell->length, value))
         return QN_REJECT_KINDS;
     return is_numeric(cell->text, cell->length, true) ? QN_REJECT_RANGE : QN_REJECT_TYPE;
 }
@@ -125,35 +137,19 @@ static qn_reject_kind value_int32(const qn_text_field *cell, int32_t *value)
     return QN_REJECT_KINDS;
 }
 
-/* An exact mantissa over an exact power of ten is rounded once, by the division. */
 static qn_reject_kind value_double(const qn_text_field *cell, double *value)
 {
-    int64_t mantissa;
-    int32_t scale;
-
-    if (qn_text_plain_number(cell->text, cell->length, &mantissa, &scale) && mantissa != 0 &&
-        llabs(mantissa) < (int64_t)1 << 53) {
-        *value = (double)mantissa / power_of_ten[scale];
-        return QN_REJECT_KINDS;
-    }
-    if (qn_parse_double(cell->text, cell->length, value))
+    if (qn_text_real_double(cell->text, cell->length, value) ||
+        qn_parse_double(cell->text, cell->length, value))
         return QN_REJECT_KINDS;
     return is_numeric(cell->text, cell->length, false) ? QN_REJECT_RANGE : QN_REJECT_TYPE;
 }
 
 static qn_reject_kind value_float(const qn_text_field *cell, float *value)
 {
-    int64_t mantissa;
-    int32_t scale;
-
-    if (qn_text_plain_number(cell->text, cell->length, &mantissa, &scale) && mantissa != 0 &&
-        llabs(mantissa) < (int64_t)1 << 24 && scale <= 10) {
-        *value = (float)mantissa / (float)power_of_ten[scale];
-        return QN_REJECT_KINDS;
-    }
     if (!qn_text_parse_float(cell->text, cell->length, value))
         return is_numeric(cell->text, cell->length, false) ? QN_REJECT_RANGE : QN_REJECT_TYPE;
-    if (__builtin_isinf(*value) && is_numeric(cell->text, cell->length, false))
+    if (isinf(*value) && is_numeric(cell->text, cell->length, false))
         return QN_REJECT_RANGE;
     return QN_REJECT_KINDS;
 }

@@ -34,6 +34,15 @@ typedef struct qn_gram_run {
                       * is a hint: some of their rows are brought near the processor; 0 is fine */
 } qn_gram_run;
 
+/* Where fields end in text. */
+typedef struct qn_text_marks {
+    char delimiter, stop; /* nothing is marked at or behind the first `stop`; '\n': there is none */
+    int64_t most;      /* places wanted; place[most + 63] and newline[most + 63] may be written */
+    uint32_t *place;   /* of delimiters and newlines, ascending */
+    uint32_t *newline; /* of newlines alone */
+    int64_t n_places, n_newlines; /* found; at most `most` places, newlines not behind the last */
+} qn_text_marks;
+
 /* Centres for the kernels on rows of a table. Rows lie in *panels* of QN_PANEL side by side: value
  * of feature f of row r is x[((r / QN_PANEL) * d + f) * QN_PANEL + r % QN_PANEL]; rows that the
  * last panel lacks hold zeros. x is 64-byte aligned. */
@@ -110,6 +119,19 @@ typedef struct qn_kernels {
      * panel and j < k; f ascending, products rounded one by one: the same bits in every set. */
     void (*products_f32)(int32_t k, int32_t d, const float *x, const double *vector, double *out);
     void (*products_f64)(int32_t k, int32_t d, const double *x, const double *vector, double *out);
+
+    /* Marks where the fields of text[0 .. n) end, n < 2^32. The same in every set. */
+    void (*text_marks)(const char *text, int64_t n, qn_text_marks *marks);
+
+    /* Reads fields text[before[i] + 1 .. end[i]), i < n (before[i] wraps at 2^32), each of which
+     * may be up to 4 GB in, as numbers rounded to nearest once. Stops at the first that is not in
+     * its simplest form: [-]digits[.digits] with 1 to 15 characters behind the sign. (A float that
+     * is hard to round stops it too.) Returns how many were read. Nothing outside text[0 .. last
+     * end) is touched; out[n] may be scribbled on. The same in every set. */
+    int64_t (*text_floats)(const char *text, int64_t n, const uint32_t *before, const uint32_t *end,
+                           float *out);
+    int64_t (*text_doubles)(const char *text, int64_t n, const uint32_t *before,
+                            const uint32_t *end, double *out);
 } qn_kernels;
 
 extern const qn_kernels qn_kernels_reference;

@@ -178,4 +178,7 @@ const qn_kernels qn_kernels_reference = {
     .label_distance_f64 = qn_label_distance_f64_reference,
     .products_f32 = qn_products_f32_reference,
     .products_f64 = qn_products_f64_reference,
+    .text_marks = qn_text_marks_reference,
+    .text_floats = qn_text_floats_reference,
+    .text_doubles = qn_text_doubles_reference,
 };

@@ -19,4 +19,7 @@ const qn_kernels qn_kernels_avx2 = {
     .label_distance_f64 = qn_label_distance_f64_avx2,
     .products_f32 = qn_products_f32_avx2,
     .products_f64 = qn_products_f64_avx2,
+    .text_marks = qn_text_marks_avx2,
+    .text_floats = qn_text_floats_avx2,
+    .text_doubles = qn_text_doubles_avx2,
 };

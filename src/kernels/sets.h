@@ -49,6 +49,17 @@ QN_KERNEL_SET(reference);
 QN_KERNEL_SET(avx2);
 QN_KERNEL_SET(avx512);
 
+/* Text is integers alone: avx512 has nothing to add. */
+#define QN_TEXT_KERNEL_SET(set)                                                                    \
+    void qn_text_marks_##set(const char *text, int64_t n, qn_text_marks *marks);                   \
+    int64_t qn_text_floats_##set(const char *text, int64_t n, const uint32_t *before,              \
+                                 const uint32_t *end, float *out);                                 \
+    int64_t qn_text_doubles_##set(const char *text, int64_t n, const uint32_t *before,             \
+                                  const uint32_t *end, double *out)
+
+QN_TEXT_KERNEL_SET(reference);
+QN_TEXT_KERNEL_SET(avx2);
+
 /* gram_f32 up to this rank, wholly in registers. */
 #define QN_GRAM_SMALL_RANK 16
 void qn_gram_small_avx512(const qn_gram_run *run, float *gram, float *rhs);
