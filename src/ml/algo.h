@@ -69,7 +69,9 @@ typedef struct qn_algo {
     const char *examples;      /* one a line; NULL: none */
 } qn_algo;
 
-#define QN_ALGO_DECLARE(name) extern const qn_algo qn_algo_##name;
+#define QN_ALGO_DECLARE(name)                                                                      \
+    extern const qn_algo qn_algo_##name;                                                           \
+    QN_API extern const qn_params qn_##name##_table;
 QN_TABLE_ALGO_LIST(QN_ALGO_DECLARE)
 #undef QN_ALGO_DECLARE
 

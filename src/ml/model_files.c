@@ -171,30 +171,51 @@ static qn_status resolve(qn_context *ctx, const char *path, char **resolved)
     return qn_strdup(ctx, path, resolved); /* what is missing there is told by the next step */
 }
 
-qn_status qn_model_files_open(qn_context *ctx, const char *path, const char *class_name,
-                              qn_model_files *files)
+/* Finds the folder and parses its metadata; the caller releases `files` also after a failure. */
+static qn_status open_metadata(qn_context *ctx, const char *path, const char *class_name,
+                               qn_model_files *files)
 {
     char *metadata = NULL, *text = NULL;
     size_t length;
     qn_status st = QN_OK;
 
     *files = (qn_model_files){0};
-    if (!qn_path_is_dir(path)) {
-        st = qn_path_exists(path)
-                 ? qn_fail(ctx, QN_EDATA, "%s is a file: a model is a folder", path)
-                 : qn_fail(ctx, QN_ENOTFOUND, "there is no model folder %s", path);
-        goto done;
-    }
+    if (!qn_path_is_dir(path))
+        return qn_path_exists(path)
+                   ? qn_fail(ctx, QN_EDATA, "%s is a file: a model is a folder", path)
+                   : qn_fail(ctx, QN_ENOTFOUND, "there is no model folder %s", path);
     QN_TRY(resolve(ctx, path, &files->path));
     QN_TRY(find_metadata(ctx, files->path, &metadata));
     QN_TRY(qn_read_file(ctx, metadata, METADATA_LIMIT, &text, &length));
     QN_TRY(qn_model_metadata_parse(ctx, metadata, text, length, class_name, &files->metadata));
-    QN_TRY(read_note(ctx, files));
 done:
     qn_free(text);
     free(metadata);
+    return st;
+}
+
+qn_status qn_model_files_open(qn_context *ctx, const char *path, const char *class_name,
+                              qn_model_files *files)
+{
+    qn_status st = open_metadata(ctx, path, class_name, files);
+
+    if (st == QN_OK)
+        st = read_note(ctx, files);
     if (st != QN_OK)
         qn_model_files_release(files);
+    return st;
+}
+
+qn_status qn_model_class(qn_context *ctx, const char *path, char *out, size_t size)
+{
+    qn_model_files files;
+    const qn_status st = open_metadata(ctx, path, NULL, &files);
+
+    out[0] = '\0';
+    if (st == QN_OK)
+        snprintf(out, size, "%s",
+                 json_string_value(json_object_get(files.metadata, "class")));
+    qn_model_files_release(&files);
     return st;
 }
 
