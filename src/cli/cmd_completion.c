@@ -188,7 +188,7 @@ static void print_fish(void)
 
         printf("complete -c quern -f -n __fish_use_subcommand -a '%.*s' -d '", length,
                qn_commands[i]->name);
-        print_fish_text(qn_commands[i]->help);
+        print_fish_text(qn_command_help(qn_commands[i]));
         puts("'");
         if (blank)
             printf("complete -c quern -f -n '__fish_seen_subcommand_from %.*s' -a '%s'\n", length,

@@ -1,10 +1,12 @@
 /* quern inspect: what lies in a ratings file, a table or a model folder. */
+#include <math.h>
 #include <string.h>
 
 #include "base/params_out.h"
 #include "cli/commands.h"
 #include "cli/show.h"
 #include "lifecycle/inspect.h"
+#include "ml/model_dir.h"
 
 static void show_format(qn_format format)
 {
@@ -15,8 +17,47 @@ static void show_format(qn_format format)
     printf("%.*s", (int)length, name ? name : "");
 }
 
+static void add_statistics(qn_text_table *rows, const qn_inspect_column *c)
+{
+    const double value[] = {c->min, c->max, c->mean, c->deviation};
+
+    qn_text_table_add(rows, c->is_number ? qn_show_count(c->n).text : "");
+    qn_text_table_add(rows, c->is_number ? qn_show_count(c->missing).text : "");
+    for (size_t i = 0; i < sizeof value / sizeof *value; i++)
+        if (c->is_number && !isnan(value[i]))
+            qn_text_table_addf(rows, "%.6g", value[i]);
+        else
+            qn_text_table_add(rows, "");
+}
+
+static void show_labels(const qn_inspect_result *r)
+{
+    qn_text_table rows;
+
+    if (!r->label[0])
+        return;
+    if (r->n_labels < 0) {
+        printf("labels    more than %d values of %s\n", QN_INSPECT_VALUES, r->label);
+        return;
+    }
+    qn_text_table_init(&rows, "rrr");
+    qn_text_table_add(&rows, r->label);
+    qn_text_table_add(&rows, "rows");
+    qn_text_table_add(&rows, "share");
+    for (int32_t l = 0; l < r->n_labels; l++) {
+        qn_text_table_addf(&rows, "%g", r->label_value[l]);
+        qn_text_table_add(&rows, qn_show_count(r->label_count[l]).text);
+        qn_text_table_add(&rows, qn_show_share(r->label_count[l], r->n_rows).text);
+    }
+    puts("labels");
+    qn_text_table_print(&rows, &(qn_terminal){.stream = stdout}, true, "  ");
+    qn_text_table_release(&rows);
+}
+
 static void show_columns(const qn_cli *cli, const qn_inspect_result *r)
 {
+    static const char *const header[] = {"column", "type", "first row", "rows",     "missing",
+                                         "min",    "max",  "mean",      "deviation"};
     qn_text_table rows;
 
     printf("file      ");
@@ -25,14 +66,15 @@ static void show_columns(const qn_cli *cli, const qn_inspect_result *r)
         printf(", %s", qn_show_bytes((double)r->bytes).text);
     printf(", %s %s; %s\n", qn_show_count(r->n_splits).text, r->n_splits == 1 ? "split" : "splits",
            r->has_names ? "with a header" : "no header: columns by number");
-    qn_text_table_init(&rows, "lll");
-    qn_text_table_add(&rows, "column");
-    qn_text_table_add(&rows, "type");
-    qn_text_table_add(&rows, "first row");
+    qn_text_table_init(&rows, r->has_statistics ? "lllrrrrrr" : "lll");
+    for (size_t i = 0; i < (r->has_statistics ? 9 : 3); i++)
+        qn_text_table_add(&rows, header[i]);
     for (int32_t i = 0; i < r->n_columns; i++) {
         qn_text_table_add(&rows, r->column[i].name);
         qn_text_table_add(&rows, qn_type_name(r->column[i].type));
         qn_text_table_add(&rows, r->column[i].example);
+        if (r->has_statistics)
+            add_statistics(&rows, &r->column[i]);
     }
     qn_text_table_print(&rows, &cli->out, true, "  ");
     qn_text_table_release(&rows);
@@ -83,6 +125,36 @@ static void show_ratings(const qn_cli *cli, const qn_inspect_result *r)
     printf("data      fingerprint %016llx\n", (unsigned long long)r->fingerprint);
 }
 
+/* A model of any algorithm on tables. */
+static void show_table_model(const qn_cli *cli, const qn_inspect_result *r)
+{
+    const qn_model *m = r->table_model;
+    qn_json j = {0};
+
+    printf("model     %s of %d features, kernel set %s\n", r->algo->name, (int)m->n_features,
+           m->kernel_set[0] ? m->kernel_set : "unknown");
+    printf("features  ");
+    for (int32_t f = 0; f < m->features.n; f++) {
+        const qn_feature *feature = &m->features.feature[f];
+        const bool is_same = strcmp(feature->name, feature->source) == 0;
+        qn_string name = {0};
+
+        qn_string_addf(&name, "%s%s%s%s", f ? ", " : "", feature->name, is_same ? "" : " = ",
+                       is_same ? "" : feature->source);
+        fputs(qn_string_text(&name), stdout);
+        qn_string_release(&name);
+    }
+    puts(m->features.n > 0 ? "" : "unknown: columns in the order given");
+    qn_json_open(&j, NULL, '{');
+    qn_model_params_write(r->algo->params, r->algo->table->params(m), &j);
+    r->algo->table->describe(m, false, &j);
+    qn_json_close(&j, '}');
+    qn_show_json(&cli->out, qn_string_text(&j.out));
+    qn_json_release(&j);
+    printf("data      fingerprint %016llx\ndigest    %s\n", (unsigned long long)m->data_fingerprint,
+           r->digest);
+}
+
 static void show_model(const qn_inspect_result *r)
 {
     const qn_als_model *m = r->model;
@@ -123,12 +195,18 @@ static qn_status run_inspect(qn_cli *cli)
         return st;
     if (cli->globals->json) {
         print_json(&result);
+    } else if (result.table_model) {
+        show_table_model(cli, &result);
     } else if (result.kind == QN_INSPECT_MODEL) {
         show_model(&result);
     } else {
         show_columns(cli, &result);
         if (result.kind == QN_INSPECT_RATINGS)
             show_ratings(cli, &result);
+        if (result.has_statistics) {
+            qn_show_counts(&cli->out, &result.counts);
+            show_labels(&result);
+        }
     }
     qn_inspect_result_release(&result);
     return QN_OK;
@@ -141,8 +219,10 @@ const qn_command qn_cmd_inspect = {
     .words_are = "input",
     .table = {&qn_inspect_table, &qn_ratings_table},
     .usage = "[options]",
-    .notes = "Of data: schema, rows, ids, histogram of the ratings, dates, skew. Of a model: "
-             "parameters, sizes, digest.",
+    .notes =
+        "Of ratings: schema, rows, ids, histogram, dates, skew. Of other tables: schema and what "
+        "each column of numbers holds. Of a model: parameters, sizes, digest; --json has every "
+        "number.",
     .examples = "  quern inspect ratings.csv\n  quern inspect model --json\n",
     .run = run_inspect,
 };

@@ -45,7 +45,7 @@ static void json_command(qn_json *j, const qn_command *command)
 
     qn_json_open(j, NULL, '{');
     qn_json_text(j, "name", command->name);
-    qn_json_text(j, "help", command->help);
+    qn_json_text(j, "help", qn_command_help(command));
     qn_json_text(j, "arguments", command->arguments);
     qn_json_open(j, "tables", '[');
     for (int32_t t = 0; t < n; t++)
@@ -113,7 +113,7 @@ static void print_command(const qn_command *command)
 
     printf("| `quern %s%s%s` | ", command->name, command->arguments ? " " : "",
            command->arguments ? command->arguments : "");
-    print_cell(command->help);
+    print_cell(qn_command_help(command));
     printf(" | ");
     for (int32_t t = 0; t < n; t++)
         printf("%s[%s](#%s)", t ? ", " : "", table[t]->name, table[t]->name);

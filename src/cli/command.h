@@ -25,6 +25,7 @@ typedef struct qn_cli_globals {
 #define QN_CLI_KERNEL_CHOICES "auto|reference|avx2|avx512"
 extern const qn_params qn_cli_global_table;
 
+struct qn_algo;
 struct qn_command;
 struct qn_progress;
 struct qn_record;
@@ -45,15 +46,16 @@ typedef struct qn_cli {
 
 typedef struct qn_command {
     const char *name;      /* the words behind `quern`: "fit als" */
-    const char *help;      /* one line, no full stop */
+    const char *help;      /* one line, no full stop; NULL: the algorithm's title */
     const char *arguments; /* "PATH"; NULL: takes none */
     int32_t min_arguments, max_arguments;
     const qn_params *table[QN_CLI_MAX_TABLES]; /* ended by NULL; the global table is added */
     const char *words_are; /* words are values of this list option; NULL: they are arguments */
     const char *usage;     /* the options that matter, for the usage line; NULL: "[options]" */
-    const char *notes;     /* paragraphs for help and man page; NULL: none */
-    const char *examples;  /* one a line; NULL: none */
-    bool hidden;           /* not listed in the help */
+    const char *notes;     /* paragraphs for help and man page; NULL: the algorithm's, or none */
+    const char *examples;  /* one a line; NULL: the algorithm's, or none */
+    const struct qn_algo *algo; /* that the command fits; NULL: none */
+    bool hidden;                /* not listed in the help */
     qn_status (*run)(qn_cli *cli);
 } qn_command;
 
@@ -65,6 +67,10 @@ const qn_command *qn_command_find(const char *const *word, int32_t n, int32_t *n
 const qn_command *qn_command_named(const char *const *word, int32_t n);
 /* Commands whose name begins with `prefix` and a blank: 0 if there is no such group. */
 int32_t qn_command_group_size(const char *prefix);
+/* Texts of the command or of its algorithm; notes and examples may be NULL. */
+const char *qn_command_help(const qn_command *command);
+const char *qn_command_notes(const qn_command *command);
+const char *qn_command_examples(const qn_command *command);
 /* Fills `table` with the command's tables and the global one behind; returns how many. */
 int32_t qn_command_tables(const qn_command *command, const qn_params *table[QN_CLI_MAX_TABLES]);
 

@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 
+#define ROW(name) &qn_cmd_fit_##name,
 const qn_command *const qn_commands[] = {
     &qn_cmd_datagen_ratings,
     &qn_cmd_datagen_susy,
@@ -15,7 +16,7 @@ const qn_command *const qn_commands[] = {
     &qn_cmd_inspect,
     &qn_cmd_split,
     &qn_cmd_fit_als,
-    &qn_cmd_predict,
+    QN_TABLE_ALGO_LIST(ROW) & qn_cmd_predict,
     &qn_cmd_evaluate,
     &qn_cmd_recommend,
     &qn_cmd_similar,
@@ -32,6 +33,7 @@ const qn_command *const qn_commands[] = {
     &qn_cmd_help,
     NULL,
 };
+#undef ROW
 
 /* Words of `name` that begin word[0..n), or 0. */
 static int32_t words_matching(const char *name, const char *const *word, int32_t n)
@@ -93,6 +95,21 @@ int32_t qn_command_group_size(const char *prefix)
         n += strncmp(qn_commands[i]->name, prefix, length) == 0 &&
              qn_commands[i]->name[length] == ' ';
     return n;
+}
+
+const char *qn_command_help(const qn_command *command)
+{
+    return command->help || !command->algo ? command->help : command->algo->title;
+}
+
+const char *qn_command_notes(const qn_command *command)
+{
+    return command->notes || !command->algo ? command->notes : command->algo->notes;
+}
+
+const char *qn_command_examples(const qn_command *command)
+{
+    return command->examples || !command->algo ? command->examples : command->algo->examples;
 }
 
 int32_t qn_command_tables(const qn_command *command, const qn_params *table[QN_CLI_MAX_TABLES])

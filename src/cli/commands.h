@@ -3,6 +3,7 @@
 #define QN_CLI_COMMANDS_H
 
 #include "cli/command.h"
+#include "ml/algo.h"
 
 extern const qn_command qn_cmd_bench;
 extern const qn_command qn_cmd_completion;
@@ -29,5 +30,11 @@ extern const qn_command qn_cmd_runs_show;
 extern const qn_command qn_cmd_similar;
 extern const qn_command qn_cmd_split;
 extern const qn_command qn_cmd_tune_als;
+
+/* `quern fit NAME` of every algorithm on tables, which run alike. */
+qn_status qn_cmd_fit_table_run(qn_cli *cli);
+#define QN_CMD_DECLARE(name) extern const qn_command qn_cmd_fit_##name;
+QN_TABLE_ALGO_LIST(QN_CMD_DECLARE)
+#undef QN_CMD_DECLARE
 
 #endif

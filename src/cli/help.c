@@ -8,13 +8,13 @@
 static void overview_row(const qn_terminal *out, const qn_command *command)
 {
     fprintf(out->stream, "  %s%-18s%s ", qn_bold(out), command->name, qn_plain(out));
-    qn_print_folded(out->stream, command->help, out->width, 21);
+    qn_print_folded(out->stream, qn_command_help(command), out->width, 21);
 }
 
 void qn_help_overview(const qn_terminal *out)
 {
     fprintf(out->stream,
-            "Quern %s: from a ratings file to a judged, saved, recommending model.\n\n"
+            "Quern %s: from files of rows to a judged, saved model.\n\n"
             "usage: quern COMMAND [options]\n\nCommands:\n",
             qn_version());
     for (int32_t i = 0; qn_commands[i]; i++)
@@ -25,6 +25,18 @@ void qn_help_overview(const qn_terminal *out)
           "  quern fit als --input data/ratings.csv --split random:0.8 --model model\n"
           "  quern recommend --model model --user 1 --titles data/movies.csv\n",
           out->stream);
+}
+
+void qn_help_examples(FILE *stream, const char *examples)
+{
+    while (*examples) {
+        const size_t length = strcspn(examples, "\n");
+        const size_t blanks = strspn(examples, " ");
+
+        if (blanks < length)
+            fprintf(stream, "  %.*s\n", (int)(length - blanks), examples + blanks);
+        examples += length + (examples[length] == '\n');
+    }
 }
 
 /* Range and default. */
@@ -93,15 +105,17 @@ void qn_help_command(const qn_terminal *out, const qn_command *command)
     qn_print_folded(out->stream, qn_string_text(&usage), out->width, 0);
     qn_string_release(&usage);
     fputc('\n', out->stream);
-    qn_print_folded(out->stream, command->help, out->width, 0);
-    if (command->notes) {
+    qn_print_folded(out->stream, qn_command_help(command), out->width, 0);
+    if (qn_command_notes(command)) {
         fputc('\n', out->stream);
-        qn_print_folded(out->stream, command->notes, out->width, 0);
+        qn_print_folded(out->stream, qn_command_notes(command), out->width, 0);
     }
     for (int32_t t = 0; t < n; t++)
         for (int64_t p = 0; p < table[t]->n; p++)
             if (!table[t]->param[p].hidden)
                 print_group(out, table, n, t, p);
-    if (command->examples)
-        fprintf(out->stream, "\nExamples:\n%s", command->examples);
+    if (qn_command_examples(command)) {
+        fputs("\nExamples:\n", out->stream);
+        qn_help_examples(out->stream, qn_command_examples(command));
+    }
 }

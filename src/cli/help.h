@@ -10,6 +10,8 @@ void qn_help_command(const qn_terminal *out, const qn_command *command);
 /* troff; command NULL: the page of the program. */
 void qn_help_man(FILE *stream, const qn_command *command);
 
+/* One example a line, set in alike. */
+void qn_help_examples(FILE *stream, const char *examples);
 /* "--reg-param X", "-k N", "--input FILE..."; the value's name is made from the type if the
  * row has none. */
 void qn_help_option(const qn_param *param, qn_string *out);

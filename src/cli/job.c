@@ -8,6 +8,24 @@
 #include "run/record.h"
 #include "run/runs.h"
 
+void qn_cli_value_text(const qn_param *param, const void *values, qn_string *out)
+{
+    qn_json j = {0};
+    const char *text;
+    size_t length;
+
+    qn_param_value_json(param, values, &j);
+    text = strchr(qn_string_text(&j.out), ':'); /* "name": behind it the value */
+    text = text ? text + 1 : "";
+    length = strlen(text);
+    if (length >= 2 && text[0] == '"') {
+        text++;
+        length -= 2;
+    }
+    qn_string_add_bytes(out, text, length);
+    qn_json_release(&j);
+}
+
 void qn_cli_job_parameters(const qn_cli *cli, qn_json *j, const char *key)
 {
     qn_json_open(j, key, '{');

@@ -11,6 +11,8 @@ qn_status qn_cli_job_start(qn_cli *cli, const char *prefix);
  * --json prints the record; `members` are JSON members to add to it, may be NULL. */
 qn_status qn_cli_job_end(qn_cli *cli, qn_status st, const char *members);
 
+/* One parameter's value as it would be given on the command line. */
+void qn_cli_value_text(const qn_param *param, const void *values, qn_string *out);
 /* Every parameter of the command's tables as a JSON object. */
 void qn_cli_job_parameters(const qn_cli *cli, qn_json *j, const char *key);
 

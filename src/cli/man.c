@@ -54,6 +54,7 @@ static void man_examples(FILE *stream, const char *examples)
 {
     fputs(".SH EXAMPLES\n.nf\n", stream);
     man_text(stream, examples);
+    fputs(examples[strlen(examples) - 1] == '\n' ? "" : "\n", stream);
     fputs(".fi\n", stream);
 }
 
@@ -71,15 +72,15 @@ static void man_command(FILE *stream, const qn_command *command)
             qn_version());
     man_text(stream, title);
     fputs(" \\- ", stream);
-    man_text(stream, command->help);
+    man_text(stream, qn_command_help(command));
     fprintf(stream, "\n.SH SYNOPSIS\n.B quern %s\n", command->name);
     man_text(stream, command->arguments ? command->arguments : "");
     fputs(command->arguments ? "\n" : "", stream);
     man_text(stream, command->usage ? command->usage : "[options]");
     fputc('\n', stream);
-    if (command->notes) {
+    if (qn_command_notes(command)) {
         fputs(".SH DESCRIPTION\n", stream);
-        man_text(stream, command->notes);
+        man_text(stream, qn_command_notes(command));
         fputc('\n', stream);
     }
     fputs(".SH OPTIONS\n", stream);
@@ -87,8 +88,8 @@ static void man_command(FILE *stream, const qn_command *command)
         for (int64_t p = 0; p < table[t]->n; p++)
             if (!table[t]->param[p].hidden)
                 man_option(stream, &table[t]->param[p]);
-    if (command->examples)
-        man_examples(stream, command->examples);
+    if (qn_command_examples(command))
+        man_examples(stream, qn_command_examples(command));
 }
 
 static void man_exit_codes(FILE *stream)
@@ -117,7 +118,7 @@ void qn_help_man(FILE *stream, const qn_command *command)
             if (qn_commands[i]->hidden)
                 continue;
             fprintf(stream, ".TP\n.B %s\n", qn_commands[i]->name);
-            man_text(stream, qn_commands[i]->help);
+            man_text(stream, qn_command_help(qn_commands[i]));
             fputc('\n', stream);
         }
     }

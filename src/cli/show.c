@@ -73,29 +73,53 @@ static void show_text(const qn_terminal *out, const char *text)
     qn_string_release(&line);
 }
 
-void qn_show_counts(const qn_terminal *out, const qn_ratings_counts *counts)
+static void show_rows_read(const qn_terminal *out, int64_t rows, int64_t bad,
+                           const qn_rejects *rejects)
 {
     const char *before = " (";
 
-    fprintf(out->stream, "read      %s rows, %s bad", qn_show_count(counts->rows_read).text,
-            qn_show_count(counts->rows_bad).text);
-    for (int32_t kind = 0; kind < QN_REJECT_KINDS; kind++)
-        if (counts->rejects.count[kind] > 0) {
-            fprintf(out->stream, "%s%s %s", before, qn_show_count(counts->rejects.count[kind]).text,
+    fprintf(out->stream, "read      %s rows, %s bad", qn_show_count(rows).text,
+            qn_show_count(bad).text);
+    for (int32_t kind = 0; bad > 0 && kind < QN_REJECT_KINDS; kind++)
+        if (rejects->count[kind] > 0) {
+            fprintf(out->stream, "%s%s %s", before, qn_show_count(rejects->count[kind]).text,
                     qn_reject_name((qn_reject_kind)kind));
             before = ", ";
         }
     fputs(before[0] == ',' ? ")" : "", out->stream);
+}
+
+static void show_first(const qn_terminal *out, const char *what, const char *text)
+{
+    if (!text[0])
+        return;
+    fprintf(out->stream, "          first %s: ", what);
+    show_text(out, text);
+    fputc('\n', out->stream);
+}
+
+void qn_show_counts(const qn_terminal *out, const qn_ratings_counts *counts)
+{
+    show_rows_read(out, counts->rows_read, counts->rows_bad, &counts->rejects);
     if (counts->duplicates > 0)
         fprintf(out->stream, ", %s duplicates", qn_show_count(counts->duplicates).text);
     if (counts->bytes_read > 0)
         fprintf(out->stream, "; %s", qn_show_bytes((double)counts->bytes_read).text);
     fputc('\n', out->stream);
-    if (counts->first_reject[0]) {
-        fputs("          first bad row: ", out->stream);
-        show_text(out, counts->first_reject);
-        fputc('\n', out->stream);
-    }
+    show_first(out, "bad row", counts->first_reject);
+}
+
+void qn_show_table_counts(const qn_terminal *out, const qn_matrix_counts *counts)
+{
+    show_rows_read(out, counts->rows_read, counts->rows_bad, &counts->rejects);
+    if (counts->rows_missing > 0)
+        fprintf(out->stream, ", %s left out for a missing value",
+                qn_show_count(counts->rows_missing).text);
+    if (counts->bytes_read > 0)
+        fprintf(out->stream, "; %s", qn_show_bytes((double)counts->bytes_read).text);
+    fputc('\n', out->stream);
+    show_first(out, "bad row", counts->first_reject);
+    show_first(out, "missing value", counts->first_missing);
 }
 
 bool qn_shows_blocks(void)

@@ -10,6 +10,10 @@
 void qn_show_counts(const qn_terminal *out, const qn_ratings_counts *counts);
 /* Whether the terminal shows block characters: the locale says UTF-8. */
 bool qn_shows_blocks(void);
+/* "read      5,000,000 rows, 3 bad, 2 with missing values left out; 2.4 GB" and the first ones. */
+void qn_show_table_counts(const qn_terminal *out, const qn_matrix_counts *counts);
+/* An object of JSON: lines of names and values, arrays of objects as tables. */
+void qn_show_json(const qn_terminal *out, const char *json);
 /* One bar a value. */
 void qn_show_histogram(const qn_terminal *out, int32_t n, const float *value, const int64_t *count);
 /* "2005-09-06 to 2018-03-01"; nothing when min > max. */

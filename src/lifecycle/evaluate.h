@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "data/triples.h"
 #include "lifecycle/options.h"
+#include "ml/algo.h"
 
 /* A value and its 95 % interval; all NaN where it cannot be said. */
 typedef struct qn_metric {
@@ -72,24 +73,41 @@ typedef struct qn_reference_run {
 void qn_evaluation_reference_json(const qn_evaluation *evaluation, const qn_reference_run *run,
                                   qn_json *j);
 
-/* The command. Tables: qn_evaluate_table, qn_columns_table, qn_ranking_table. */
+/* The command. Tables: qn_evaluate_table, qn_columns_table, qn_ranking_table, qn_scoring_table. */
 typedef struct qn_evaluate_options {
     const char *model;
     qn_text_list input;
-    qn_text_list seen; /* training ratings; n 0: none */
+    qn_text_list seen; /* als: training ratings; n 0: none */
+    int32_t precision; /* tables: qn_precision */
 } qn_evaluate_options;
 extern const qn_params qn_evaluate_table;
 
 typedef struct qn_evaluate_result {
+    const qn_algo *algo;
+    double load_s, evaluate_s, total_s;
+    char digest[33];
+    /* als */
     qn_evaluation evaluation;
     qn_ratings_counts counts; /* of the test file */
     int32_t rank;
     bool implicit_prefs;
-    double load_s, evaluate_s, total_s;
-    char digest[33];
+    /* on tables */
+    qn_matrix_counts table_counts;
+    int64_t n_rows;
+    int32_t n_features;
+    qn_json figures; /* an object */
 } qn_evaluate_result;
+
+/* Release the result also after a failure. QN_EINVAL: an option that means nothing for the model's
+ * kind. */
 qn_status qn_evaluate_run(qn_context *ctx, const qn_evaluate_options *options,
                           const qn_columns_options *columns, const qn_ranking_options *ranking,
-                          qn_evaluate_result *result);
+                          const qn_scoring_options *scoring, qn_evaluate_result *result);
+/* The same for a model on tables that is known to be of this algorithm. */
+qn_status qn_evaluate_on_table(qn_context *ctx, const qn_algo *algo,
+                               const qn_evaluate_options *options,
+                               const qn_columns_options *columns, const qn_ranking_options *ranking,
+                               const qn_scoring_options *scoring, qn_evaluate_result *result);
+void qn_evaluate_result_release(qn_evaluate_result *result);
 
 #endif

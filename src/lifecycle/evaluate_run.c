@@ -6,15 +6,19 @@
 #include "base/context.h"
 #include "lifecycle/evaluate.h"
 #include "lifecycle/events.h"
+#include "lifecycle/model_kind.h"
 
 static const qn_param evaluate_params[] = {
     QN_PARAM_STRING(qn_evaluate_options, model, NULL, "DIR", "model directory",
                     .aliases = "model_path", .required = true),
-    QN_PARAM_STRING(qn_evaluate_options, input, NULL, "FILE", "test ratings",
+    QN_PARAM_STRING(qn_evaluate_options, input, NULL, "FILE", "rows to judge on",
                     .aliases = "test test_parquet", .required = true),
-    QN_PARAM_STRING(qn_evaluate_options, seen, NULL, "FILE",
-                    "training ratings: left out of the lists under honest, and for the baselines",
-                    .aliases = "train"),
+    QN_PARAM_STRING(
+        qn_evaluate_options, seen, NULL, "FILE",
+        "als: training ratings, left out of the lists under honest, and for the baselines",
+        .aliases = "train"),
+    QN_PARAM_CHOICE_OF(qn_evaluate_options, precision, QN_PRECISION_FLOAT, QN_PRECISION_CHOICES,
+                       "tables: type that features are held in", .group = "Tables"),
 };
 
 const qn_params qn_evaluate_table = {
@@ -66,16 +70,14 @@ static void take_result(qn_context *ctx, const evaluate_data *data, qn_evaluate_
     qn_emit_count(ctx, "test_records", data->test->n);
 }
 
-qn_status qn_evaluate_run(qn_context *ctx, const qn_evaluate_options *options,
-                          const qn_columns_options *columns, const qn_ranking_options *ranking,
-                          qn_evaluate_result *result)
+static qn_status evaluate_als(qn_context *ctx, const qn_evaluate_options *options,
+                              const qn_columns_options *columns, const qn_ranking_options *ranking,
+                              qn_evaluate_result *result)
 {
-    const double start = qn_seconds();
     qn_status st = QN_OK;
     evaluate_data data = {0};
     qn_span job;
 
-    memset(result, 0, sizeof *result);
     QN_TRY(qn_params_check(ctx, &qn_ranking_table, ranking));
     if (ranking->protocol == QN_PROTOCOL_CHOICE_HONEST && options->seen.n == 0) {
         st = qn_fail(ctx, QN_EINVAL,
@@ -97,6 +99,33 @@ qn_status qn_evaluate_run(qn_context *ctx, const qn_evaluate_options *options,
     qn_evaluation_emit(ctx, &result->evaluation);
 done:
     data_release(&data);
+    return st;
+}
+
+qn_status qn_evaluate_run(qn_context *ctx, const qn_evaluate_options *options,
+                          const qn_columns_options *columns, const qn_ranking_options *ranking,
+                          const qn_scoring_options *scoring, qn_evaluate_result *result)
+{
+    const double start = qn_seconds();
+    const qn_algo *algo = NULL;
+    qn_status st = QN_OK;
+
+    memset(result, 0, sizeof *result);
+    QN_TRY(qn_model_kind(ctx, options->model, &algo));
+    if (algo->table) {
+        st = qn_evaluate_on_table(ctx, algo, options, columns, ranking, scoring, result);
+    } else {
+        result->algo = algo;
+        QN_TRY(qn_options_refuse(ctx, &qn_scoring_table, scoring, NULL, algo->name));
+        QN_TRY(qn_options_refuse(ctx, &qn_evaluate_table, options, "precision", algo->name));
+        st = evaluate_als(ctx, options, columns, ranking, result);
+    }
+done:
     result->total_s = qn_seconds() - start;
     return st;
+}
+
+void qn_evaluate_result_release(qn_evaluate_result *result)
+{
+    qn_json_release(&result->figures);
 }

@@ -18,14 +18,17 @@ typedef struct qn_fit_table_result {
     qn_matrix_counts counts; /* of the input */
     qn_features features;
     int64_t n_rows, n_cells, n_partitions;
+    int64_t *partition_rows; /* [n_partitions] */
     int32_t n_features;
+    bool is_double;
     size_t bytes; /* of the matrix */
     double label_value[256];
     int64_t label_count[256];
     int32_t n_labels;
     uint64_t data_fingerprint;
     char digest[33];
-    qn_json summary;    /* an object: what the algorithm says about its fit */
+    qn_json summary; /* an object: what the algorithm says about its fit */
+    int64_t test_records;
     qn_json evaluation; /* an object: on the test files; "" if there are none */
     double load_s, fit_s, evaluate_s, save_s, total_s;
 } qn_fit_table_result;
@@ -36,5 +39,9 @@ qn_status qn_fit_table_run(qn_context *ctx, const qn_algo *algo,
                            const qn_fit_table_options *options, const qn_matrix_options *input,
                            const void *params, qn_fit_table_result *result);
 void qn_fit_table_result_release(qn_fit_table_result *result);
+
+/* What the record's sections do not hold, as members into an open object: data, labels, rows of
+ * each partition, summary, evaluation. */
+void qn_fit_table_json(const qn_fit_table_result *result, qn_json *j);
 
 #endif

@@ -5,13 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "base/alloc.h"
 #include "base/context.h"
 #include "base/file.h"
 #include "data/triples_columns.h"
+#include "lifecycle/model_kind.h"
+#include "ml/model_dir.h"
 
 static const qn_param rows_of_table[] = {
     QN_PARAM_FLAG(qn_inspect_options, schema_only, "columns alone, without reading the rows"),
+    QN_PARAM_STRING(qn_inspect_options, label, NULL, "COL",
+                    "column whose values are counted; the file is read as a table"),
 };
 const qn_params qn_inspect_table = {"inspect", rows_of_table,
                                     sizeof rows_of_table / sizeof *rows_of_table,
@@ -21,6 +27,9 @@ void qn_inspect_result_release(qn_inspect_result *result)
 {
     qn_free(result->column);
     qn_als_free(result->model);
+    if (result->table_model)
+        result->algo->table->free(result->table_model);
+    free(result->note);
     *result = (qn_inspect_result){0};
 }
 
@@ -58,7 +67,7 @@ static void take_ids(const qn_ids *ids, char first[64], char last[64])
     qn_ids_format(ids, ids->n - 1, last, 64);
 }
 
-static qn_status inspect_model(qn_context *ctx, const char *path, qn_inspect_result *result)
+static qn_status inspect_als(qn_context *ctx, const char *path, qn_inspect_result *result)
 {
     const qn_als_model *m;
     qn_status st = qn_als_load(ctx, path, &result->model);
@@ -66,13 +75,42 @@ static qn_status inspect_model(qn_context *ctx, const char *path, qn_inspect_res
     if (st != QN_OK)
         return st;
     m = result->model;
-    result->kind = QN_INSPECT_MODEL;
     take_ids(&m->users, result->first_user, result->last_user);
     take_ids(&m->items, result->first_item, result->last_item);
     qn_als_digest(m, result->digest);
     result->user_norm = mean_norm(m->user_factors, m->users.n, m->stride, m->rank);
     result->item_norm = mean_norm(m->item_factors, m->items.n, m->stride, m->rank);
     return QN_OK;
+}
+
+qn_status qn_inspect_table_model(qn_context *ctx, const qn_algo *algo, const char *path,
+                                 qn_inspect_result *result)
+{
+    qn_model_files files;
+    qn_status st = QN_OK;
+
+    result->kind = QN_INSPECT_MODEL;
+    result->algo = algo;
+    QN_TRY(qn_model_files_open(ctx, path, NULL, &files));
+    if (files.quern)
+        result->note = json_dumps(files.quern, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    qn_model_files_release(&files);
+    QN_TRY(algo->table->load(ctx, path, &result->table_model));
+    algo->table->digest(result->table_model, result->digest);
+done:
+    return st;
+}
+
+static qn_status inspect_model(qn_context *ctx, const char *path, qn_inspect_result *result)
+{
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_model_kind(ctx, path, &result->algo));
+    result->kind = QN_INSPECT_MODEL;
+    st = result->algo->table ? qn_inspect_table_model(ctx, result->algo, path, result)
+                             : inspect_als(ctx, path, result);
+done:
+    return st;
 }
 
 /* -- any table --------------------------------------------------------------------------------- */
@@ -260,6 +298,19 @@ static bool has_rating_columns(qn_context *ctx, const qn_source *source,
     return found;
 }
 
+/* Ratings by the names of their columns; without names the first two must be ids. */
+static bool looks_like_ratings(qn_context *ctx, const qn_source *source,
+                               const qn_ratings_options *options)
+{
+    const qn_schema *schema = qn_source_schema(source);
+
+    if (!schema->has_names)
+        for (int32_t c = 0; c < 2 && c < schema->n_fields; c++)
+            if (schema->field[c].type == QN_FLOAT || schema->field[c].type == QN_DOUBLE)
+                return false;
+    return has_rating_columns(ctx, source, options);
+}
+
 static qn_status inspect_files(qn_context *ctx, const qn_inspect_options *options,
                                const qn_ratings_options *ratings, qn_inspect_result *result)
 {
@@ -270,9 +321,11 @@ static qn_status inspect_files(qn_context *ctx, const qn_inspect_options *option
     for (int64_t i = 0; i < ratings->input.n; i++)
         is_stdin = is_stdin || strcmp(ratings->input.item[i], "-") == 0;
     QN_TRY(qn_ratings_source_open(ctx, ratings, &source));
-    is_ratings = has_rating_columns(ctx, source, ratings);
+    is_ratings = !options->label && looks_like_ratings(ctx, source, ratings);
     /* Standard input can be read once: then the rows matter more than examples. */
     QN_TRY(inspect_table(ctx, source, !is_stdin, result));
+    if (!is_ratings && !options->schema_only)
+        QN_TRY(qn_inspect_statistics(ctx, options, source, result));
     qn_source_free(source);
     source = NULL;
     if (is_ratings && !options->schema_only)

@@ -4,12 +4,14 @@
 
 #include "base/text.h"
 #include "data/triples.h"
+#include "ml/algo.h"
 #include "quern/als.h"
 
 /* Tables: qn_inspect_table, qn_ratings_table without its input (the path is an argument: set
  * ratings->input to it). */
 typedef struct qn_inspect_options {
-    bool schema_only; /* do not read the rows */
+    bool schema_only;  /* do not read the rows */
+    const char *label; /* column whose values are counted; the file is a table then */
 } qn_inspect_options;
 extern const qn_params qn_inspect_table;
 
@@ -32,6 +34,9 @@ typedef struct qn_inspect_column {
     char name[64];
     qn_type type;
     char example[64]; /* of the first row */
+    bool is_number;
+    int64_t n, missing;               /* rows with a number, and without one */
+    double min, max, mean, deviation; /* NaN where there are none */
 } qn_inspect_column;
 
 typedef struct qn_inspect_result {
@@ -42,7 +47,14 @@ typedef struct qn_inspect_result {
     qn_inspect_column *column;
     int32_t n_columns;
     bool has_names;
-    /* ratings */
+    /* a table whose rows were read */
+    bool has_statistics;
+    int64_t n_rows;
+    char label[64];   /* "": not asked for */
+    int32_t n_labels; /* distinct; -1: more than QN_INSPECT_VALUES */
+    double label_value[QN_INSPECT_VALUES];
+    int64_t label_count[QN_INSPECT_VALUES];
+    /* ratings; of a table rows_read, rows_bad, rejects, first_reject */
     qn_ratings_counts counts;
     qn_id_type user_type, item_type;
     char first_user[64], last_user[64], first_item[64], last_item[64]; /* in id order */
@@ -58,16 +70,26 @@ typedef struct qn_inspect_result {
     qn_skew user_skew, item_skew;
     uint64_t fingerprint;
     /* model */
-    qn_als_model *model;
+    const qn_algo *algo;
+    qn_model *table_model; /* of an algorithm on tables, else NULL */
+    char *note;            /* its quern.json, malloc'ed; NULL: none */
+    qn_als_model *model;   /* als */
     char digest[33];
     double user_norm, item_norm; /* mean length of a factor */
     double load_s;
 } qn_inspect_result;
 
-/* A model directory, else ratings if the columns are there, else a table with its schema alone. Bad
- * rows are counted, whatever on_bad_row says. */
+/* A model directory, else ratings if the columns are there, else a table: its schema, and what its
+ * columns of numbers hold. Bad rows are counted, whatever on_bad_row says. */
 qn_status qn_inspect_run(qn_context *ctx, const qn_inspect_options *options,
                          const qn_ratings_options *ratings, qn_inspect_result *result);
+/* A model that is known to be of this algorithm on tables. */
+qn_status qn_inspect_table_model(qn_context *ctx, const qn_algo *algo, const char *path,
+                                 qn_inspect_result *result);
+/* Reads every column of numbers of `source` once and takes its statistics; result->column is
+ * filled in. */
+qn_status qn_inspect_statistics(qn_context *ctx, const qn_inspect_options *options,
+                                qn_source *source, qn_inspect_result *result);
 void qn_inspect_result_release(qn_inspect_result *result);
 void qn_inspect_json(const qn_inspect_result *result, qn_json *j);
 

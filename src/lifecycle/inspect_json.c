@@ -1,7 +1,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "data/assemble.h"
 #include "lifecycle/inspect.h"
+#include "ml/model_dir.h"
 
 static const char *id_type_name(qn_id_type type)
 {
@@ -37,6 +39,41 @@ static void add_skew(qn_json *j, const char *key, const qn_skew *skew)
     qn_json_close(j, '}');
 }
 
+static void add_statistics(const qn_inspect_column *c, qn_json *j)
+{
+    qn_json_int(j, "rows", c->n);
+    qn_json_int(j, "missing", c->missing);
+    qn_json_real(j, "min", c->min);
+    qn_json_real(j, "max", c->max);
+    qn_json_real(j, "mean", c->mean);
+    qn_json_real(j, "deviation", c->deviation);
+}
+
+static void add_rejects(const qn_ratings_counts *counts, qn_json *j)
+{
+    qn_json_int(j, "rows_bad", counts->rows_bad);
+    qn_json_open(j, "bad_by_kind", '{');
+    for (int32_t k = 0; k < QN_REJECT_KINDS; k++)
+        if (counts->rejects.count[k] > 0)
+            qn_json_int(j, qn_reject_name((qn_reject_kind)k), counts->rejects.count[k]);
+    qn_json_close(j, '}');
+    qn_json_text(j, "first_bad_row", counts->first_reject);
+}
+
+static void add_labels(const qn_inspect_result *r, qn_json *j)
+{
+    qn_json_text(j, "label", r->label);
+    qn_json_open(j, "labels", '[');
+    for (int32_t l = 0; l < r->n_labels; l++) {
+        qn_json_open(j, NULL, '{');
+        qn_json_real(j, "label", r->label_value[l]);
+        qn_json_int(j, "count", r->label_count[l]);
+        qn_json_real(j, "share", (double)r->label_count[l] / (double)r->n_rows);
+        qn_json_close(j, '}');
+    }
+    qn_json_close(j, ']');
+}
+
 static void add_table(const qn_inspect_result *r, qn_json *j)
 {
     qn_json_text(j, "format", format_name(r->format));
@@ -48,9 +85,17 @@ static void add_table(const qn_inspect_result *r, qn_json *j)
         qn_json_text(j, "name", r->column[c].name);
         qn_json_text(j, "type", qn_type_name(r->column[c].type));
         qn_json_text(j, "example", r->column[c].example);
+        if (r->has_statistics && r->column[c].is_number)
+            add_statistics(&r->column[c], j);
         qn_json_close(j, '}');
     }
     qn_json_close(j, ']');
+    if (!r->has_statistics)
+        return;
+    qn_json_int(j, "rows", r->n_rows);
+    add_rejects(&r->counts, j);
+    if (r->label[0])
+        add_labels(r, j);
 }
 
 static void add_histogram(const qn_inspect_result *r, qn_json *j)
@@ -80,13 +125,7 @@ static void add_side(qn_json *j, const char *key, int64_t n, qn_id_type type, co
 static void add_ratings(const qn_inspect_result *r, qn_json *j)
 {
     qn_json_int(j, "rows", r->counts.rows_read);
-    qn_json_int(j, "rows_bad", r->counts.rows_bad);
-    qn_json_open(j, "bad_by_kind", '{');
-    for (int32_t k = 0; k < QN_REJECT_KINDS; k++)
-        if (r->counts.rejects.count[k] > 0)
-            qn_json_int(j, qn_reject_name((qn_reject_kind)k), r->counts.rejects.count[k]);
-    qn_json_close(j, '}');
-    qn_json_text(j, "first_bad_row", r->counts.first_reject);
+    add_rejects(&r->counts, j);
     qn_json_int(j, "ratings", r->n_ratings);
     qn_json_int(j, "duplicates", r->duplicates);
     add_side(j, "users", r->n_users, r->user_type, r->first_user, r->last_user, &r->user_skew);
@@ -102,6 +141,26 @@ static void add_ratings(const qn_inspect_result *r, qn_json *j)
         qn_json_int(j, "max_time", r->max_time);
     }
     add_hex(j, "fingerprint", r->fingerprint);
+}
+
+/* Every number of the model, and what quern.json keeps. */
+static void add_table_model(const qn_inspect_result *r, qn_json *j)
+{
+    const qn_model *m = r->table_model;
+    const qn_table_ops *ops = r->algo->table;
+
+    qn_json_text(j, "algorithm", r->algo->name);
+    qn_json_text(j, "model_digest", r->digest);
+    qn_json_text(j, "kernel_set", m->kernel_set);
+    qn_json_text(j, "prediction_col", m->prediction_col);
+    add_hex(j, "data_fingerprint", m->data_fingerprint);
+    qn_json_int(j, "n_features", m->n_features);
+    qn_features_json(&m->features, j, "features");
+    qn_json_open(j, "parameters", '{');
+    qn_model_params_write(r->algo->params, ops->params(m), j);
+    qn_json_close(j, '}');
+    ops->describe(m, true, j);
+    qn_json_raw(j, "quern", r->note ? r->note : "null");
 }
 
 static void add_model(const qn_inspect_result *r, qn_json *j)
@@ -132,7 +191,10 @@ void qn_inspect_json(const qn_inspect_result *result, qn_json *j)
 
     qn_json_text(j, "kind", kind[result->kind]);
     if (result->kind == QN_INSPECT_MODEL) {
-        add_model(result, j);
+        if (result->table_model)
+            add_table_model(result, j);
+        else
+            add_model(result, j);
         return;
     }
     add_table(result, j);

@@ -20,6 +20,7 @@ typedef struct fixture {
     bool has_model; /* false: no Parquet module, so nothing to load */
     const char *input;
     qn_columns_options columns;
+    qn_scoring_options scoring;
     /* lines of the last answer */
     qn_string lines;
     int64_t n_lines, n_reasons;
@@ -86,6 +87,7 @@ static int set_up(void **state)
     snprintf(f->out, sizeof f->out, "%s/out.csv", f->dir);
     f->input = f->train;
     qn_params_init(&qn_columns_table, &f->columns);
+    qn_params_init(&qn_scoring_table, &f->scoring);
     write_train(f);
     write_text(f->titles, "movieId,title,genres\n10,\"Ten, The\",A\n11,Eleven,A\n20,Twenty,B\n");
     st = fit(f);
@@ -154,7 +156,7 @@ static void predictions_keep_columns_and_order_and_drop_cold_rows(void **state)
     options.model = f->model;
     options.input = (qn_text_list){&input, 1};
     options.output = f->out;
-    CHECK_OK(f->ctx, qn_predict_run(f->ctx, &options, &f->columns, &result));
+    CHECK_OK(f->ctx, qn_predict_run(f->ctx, &options, &f->columns, &f->scoring, &result));
     CHECK_EQ(result.rows_read, 5);
     CHECK_EQ(result.rows_written, 2);
     CHECK_EQ(result.rows_dropped, 3);
@@ -167,10 +169,10 @@ static void predictions_keep_columns_and_order_and_drop_cold_rows(void **state)
     CHECK(number_behind(text, "10,1,") > 4);
     CHECK(number_behind(text, "20,1,") < 2);
     qn_free(text);
-    CHECK_EQ(qn_predict_run(f->ctx, &options, &f->columns, &result), QN_EEXISTS);
+    CHECK_EQ(qn_predict_run(f->ctx, &options, &f->columns, &f->scoring, &result), QN_EEXISTS);
     options.overwrite = true;
     options.cold = 1 + QN_COLD_NAN;
-    CHECK_OK(f->ctx, qn_predict_run(f->ctx, &options, &f->columns, &result));
+    CHECK_OK(f->ctx, qn_predict_run(f->ctx, &options, &f->columns, &f->scoring, &result));
     CHECK_EQ(result.rows_written, 5);
     CHECK_EQ(qn_alloc_live(f->ctx), 0);
 }
@@ -386,12 +388,12 @@ static void a_saved_model_is_evaluated_by_name(void **state)
     qn_params_init(&qn_ranking_table, &ranking);
     options.model = f->model;
     options.input = (qn_text_list){&f->input, 1};
-    CHECK_OK(f->ctx, qn_evaluate_run(f->ctx, &options, &f->columns, &ranking, &r));
+    CHECK_OK(f->ctx, qn_evaluate_run(f->ctx, &options, &f->columns, &ranking, &f->scoring, &r));
     CHECK(r.evaluation.model.rmse.value < .3);
     CHECK_EQ(r.evaluation.protocol, QN_PROTOCOL_REFERENCE);
     CHECK_NEAR(r.evaluation.ranking.hit.value, 1, 0);
     ranking.protocol = QN_PROTOCOL_CHOICE_HONEST;
-    CHECK_EQ(qn_evaluate_run(f->ctx, &options, &f->columns, &ranking, &r), QN_EINVAL);
+    CHECK_EQ(qn_evaluate_run(f->ctx, &options, &f->columns, &ranking, &f->scoring, &r), QN_EINVAL);
     CHECK_ERROR(f->ctx, "--seen");
     CHECK_EQ(qn_alloc_live(f->ctx), 0);
 }

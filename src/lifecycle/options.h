@@ -4,6 +4,7 @@
 #define QN_LIFECYCLE_OPTIONS_H
 
 #include "quern/als.h"
+#include "quern/matrix.h"
 #include "quern/metrics.h"
 #include "quern/param.h"
 
@@ -36,6 +37,15 @@ typedef struct qn_columns_options {
 } qn_columns_options;
 extern const qn_params qn_columns_table;
 
+/* The same for models on tables: `predict`, `evaluate`. */
+typedef struct qn_scoring_options {
+    qn_text_list features; /* for models that do not know theirs (Spark's); n 0: the number columns
+                              in order */
+    const char *label, *weight; /* columns; NULL: none, or the model's where it needs one */
+    int32_t on_missing;         /* qn_on_missing, default skip */
+} qn_scoring_options;
+extern const qn_params qn_scoring_table;
+
 /* A fitted model remembers what its columns were called. */
 void qn_model_name_columns(qn_als_model *model, const qn_ratings_options *ratings);
 
@@ -43,5 +53,16 @@ void qn_model_name_columns(qn_als_model *model, const qn_ratings_options *rating
  * is not read. The texts stay borrowed from `columns` and `model`. */
 void qn_columns_ratings(const qn_columns_options *columns, const qn_als_model *model,
                         const qn_text_list *input, qn_ratings_options *out);
+/* The same as options of qn_matrix_read. The texts stay borrowed. */
+void qn_columns_matrix(const qn_columns_options *columns, const qn_scoring_options *scoring,
+                       const qn_text_list *input, qn_matrix_options *out);
+/* Opens the files that the options name. */
+qn_status qn_columns_source(qn_context *ctx, const qn_columns_options *columns,
+                            const qn_text_list *input, qn_source **source);
+
+/* QN_EINVAL names an option of `table` that was given (its value is not the default) and means
+ * nothing for a model of this kind ("kmeans"). `names`: C names, blank separated; NULL: all. */
+qn_status qn_options_refuse(qn_context *ctx, const qn_params *table, const void *values,
+                            const char *names, const char *kind);
 
 #endif

@@ -6,12 +6,13 @@
 #include "base/alloc.h"
 #include "base/context.h"
 #include "base/text.h"
+#include "lifecycle/model_kind.h"
 #include "lifecycle/rows.h"
 
 static const qn_param rows_of_table[] = {
     QN_PARAM_STRING(qn_predict_options, model, NULL, "DIR", "model directory", .required = true,
                     .aliases = "model_path"),
-    QN_PARAM_STRING(qn_predict_options, input, NULL, "FILE", "pairs to predict", .required = true),
+    QN_PARAM_STRING(qn_predict_options, input, NULL, "FILE", "rows to predict", .required = true),
     QN_PARAM_STRING(qn_predict_options, output, "-", "FILE",
                     "where to; the format by extension, - is standard output"),
     QN_PARAM_FLAG(qn_predict_options, overwrite, "replace an output that is there"),
@@ -19,7 +20,7 @@ static const qn_param rows_of_table[] = {
                        "format of the output; auto: by extension"),
     QN_PARAM_CHOICE_OF(qn_predict_options, cold, QN_COLD_CHOICE_MODEL,
                        "model|nan|drop|mean|popular",
-                       "for users and items the model does not know; model: as it was fitted",
+                       "als: for users and items the model does not know; model: as it was fitted",
                        .aliases = "cold_start cold_start_strategy"),
     QN_PARAM_STRING(qn_predict_options, prediction_col, NULL, "COL",
                     "name of the new column; the model's if not given"),
@@ -126,27 +127,15 @@ static void job_release(predict_job *job)
     qn_free(job->keep);
 }
 
-/* The new column must not have the name of one that is there. */
-static qn_status check_name(qn_context *ctx, const qn_rows *rows, const char *name)
-{
-    for (int32_t f = 0; f < rows->n_fields; f++)
-        if (rows->has_names && strcmp(rows->field[f].name, name) == 0)
-            return qn_fail(ctx, QN_EINVAL,
-                           "the input has a column \"%s\" already: name the new one with "
-                           "--prediction-col",
-                           name);
-    return QN_OK;
-}
-
 static qn_status run_job(qn_context *ctx, const qn_predict_options *options,
                          const qn_columns_options *columns, qn_als_model *model,
                          qn_predict_result *result)
 {
     const char *name = options->prediction_col ? options->prediction_col : model->prediction_col;
     const qn_field extra = {name, QN_FLOAT};
-    const qn_sink_options out = {.path = options->output,
-                                 .format = (qn_format)options->output_format};
-    const qn_format format = qn_sink_format(&out);
+    const qn_sink_options sink = {.path = options->output,
+                                  .format = (qn_format)options->output_format};
+    const qn_rows_out out = {.format = qn_sink_format(&sink), .extra = &extra, .n_extra = 1};
     predict_job job = {
         .model = model, .cold = (qn_cold_start)model->params.cold_start, .result = result};
     qn_ratings_options ratings;
@@ -157,9 +146,9 @@ static qn_status run_job(qn_context *ctx, const qn_predict_options *options,
         model->params.cold_start = job.cold = (qn_cold_start)(options->cold - 1);
     qn_columns_ratings(columns, model, &options->input, &ratings);
     ratings.rating_col = NULL;
-    QN_TRY(qn_rows_open(ctx, &ratings, false, format, &extra, 1, &rows));
-    QN_TRY(check_name(ctx, &rows, name));
-    QN_TRY(qn_rows_sink(ctx, &rows, options->output, format, options->overwrite, &job.sink));
+    QN_TRY(qn_rows_open_ratings(ctx, &ratings, false, &out, &rows));
+    QN_TRY(qn_rows_check_name(ctx, &rows, name, "name the new one with --prediction-col"));
+    QN_TRY(qn_rows_sink(ctx, &rows, options->output, out.format, options->overwrite, &job.sink));
     QN_TRY(qn_rows_each(ctx, &rows, (qn_on_bad_row)columns->on_bad_row, &result->rejects,
                         predict_batch, &job));
     result->rows_bad = result->rejects.total;
@@ -170,26 +159,69 @@ done:
     return st;
 }
 
-qn_status qn_predict_run(qn_context *ctx, const qn_predict_options *options,
-                         const qn_columns_options *columns, qn_predict_result *result)
+static qn_status predict_als(qn_context *ctx, const qn_predict_options *options,
+                             const qn_columns_options *columns, qn_predict_result *result)
 {
     const double start = qn_seconds();
-    const qn_span job = qn_job_start(ctx, "predict");
     qn_als_model *model = NULL;
     qn_status st = QN_OK;
 
-    *result = (qn_predict_result){0};
     QN_TRY(qn_als_load(ctx, options->model, &model));
     result->load_s = qn_seconds() - start;
     QN_TRY(run_job(ctx, options, columns, model, result));
+done:
+    qn_als_free(model);
+    return st;
+}
+
+/* What was asked for must mean something for such a model. */
+static qn_status check_options(qn_context *ctx, const qn_algo *algo,
+                               const qn_predict_options *options, const qn_columns_options *columns,
+                               const qn_scoring_options *scoring)
+{
+    qn_status st = QN_OK;
+
+    if (!algo->table)
+        return qn_options_refuse(ctx, &qn_scoring_table, scoring, NULL, algo->name);
+    QN_TRY(qn_options_refuse(ctx, &qn_columns_table, columns,
+                             "user_col item_col rating_col timestamp_col", algo->name));
+    QN_TRY(qn_options_refuse(ctx, &qn_predict_table, options, "cold", algo->name));
+done:
+    return st;
+}
+
+qn_status qn_predict_with(qn_context *ctx, const qn_algo *algo, const qn_predict_options *options,
+                          const qn_columns_options *columns, const qn_scoring_options *scoring,
+                          qn_predict_result *result)
+{
+    const double start = qn_seconds();
+    const qn_span job = qn_job_start(ctx, "predict");
+    qn_status st = QN_OK;
+
+    *result = (qn_predict_result){.algo = algo};
+    QN_TRY(check_options(ctx, algo, options, columns, scoring));
+    QN_TRY(algo->table ? qn_predict_on_table(ctx, algo, options, columns, scoring, result)
+                       : predict_als(ctx, options, columns, result));
     result->total_s = qn_seconds() - start;
     result->predict_s = result->total_s - result->load_s;
     qn_emit_count(ctx, "rows", result->rows_read);
     qn_emit_count(ctx, "rows_bad", result->rows_bad);
     qn_emit_count(ctx, "rows_written", result->rows_written);
-    qn_emit_count(ctx, "rows_dropped", result->rows_dropped);
+    qn_emit_count(ctx, algo->table ? "rows_missing" : "rows_dropped",
+                  algo->table ? result->rows_missing : result->rows_dropped);
 done:
     qn_span_end(ctx, &job, st, NULL);
-    qn_als_free(model);
     return st;
+}
+
+qn_status qn_predict_run(qn_context *ctx, const qn_predict_options *options,
+                         const qn_columns_options *columns, const qn_scoring_options *scoring,
+                         qn_predict_result *result)
+{
+    const qn_algo *algo = NULL;
+    qn_status st;
+
+    *result = (qn_predict_result){0};
+    st = qn_model_kind(ctx, options->model, &algo);
+    return st == QN_OK ? qn_predict_with(ctx, algo, options, columns, scoring, result) : st;
 }

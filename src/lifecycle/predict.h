@@ -3,8 +3,9 @@
 #define QN_LIFECYCLE_PREDICT_H
 
 #include "lifecycle/options.h"
+#include "ml/algo.h"
 
-/* Tables: qn_predict_table, qn_columns_table. */
+/* Tables: qn_predict_table, qn_columns_table, qn_scoring_table. */
 typedef struct qn_predict_options {
     const char *model;
     qn_text_list input;
@@ -21,15 +22,28 @@ typedef enum qn_cold_choice { /* as the model was fitted, else 1 + qn_cold_start
 } qn_cold_choice;
 
 typedef struct qn_predict_result {
+    const qn_algo *algo;
     int64_t rows_read, rows_bad, rows_written;
-    int64_t rows_dropped;                             /* cold rows that `drop` left out */
-    int64_t unknown_user, unknown_item, unknown_both; /* rows */
+    int64_t rows_dropped;                             /* als: cold rows that `drop` left out */
+    int64_t unknown_user, unknown_item, unknown_both; /* als: rows */
+    int64_t rows_missing;    /* tables: written without a prediction, a feature is missing */
+    char first_missing[512]; /* "file.csv, line 17, ..."; "" if none */
     qn_rejects rejects;
     double load_s, predict_s, total_s;
 } qn_predict_result;
 
-/* Rows keep the order of the files. */
+/* Rows keep the order of the files. QN_EINVAL: an option that means nothing for the model's kind.
+ */
 qn_status qn_predict_run(qn_context *ctx, const qn_predict_options *options,
-                         const qn_columns_options *columns, qn_predict_result *result);
+                         const qn_columns_options *columns, const qn_scoring_options *scoring,
+                         qn_predict_result *result);
+/* The same for a model that is known to be of this algorithm. */
+qn_status qn_predict_with(qn_context *ctx, const qn_algo *algo, const qn_predict_options *options,
+                          const qn_columns_options *columns, const qn_scoring_options *scoring,
+                          qn_predict_result *result);
+/* The part of it for models on tables: loads, reads, writes. */
+qn_status qn_predict_on_table(qn_context *ctx, const qn_algo *algo,
+                              const qn_predict_options *options, const qn_columns_options *columns,
+                              const qn_scoring_options *scoring, qn_predict_result *result);
 
 #endif

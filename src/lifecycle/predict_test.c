@@ -7,6 +7,7 @@ typedef struct predict {
     folder *f;
     qn_predict_options options;
     qn_columns_options columns;
+    qn_scoring_options scoring;
     const char *input;
     qn_predict_result result;
 } predict;
@@ -17,6 +18,7 @@ static void predict_open(predict *p, qn_context *ctx, bool is_text, const char *
     *p = (predict){.f = folder_make(ctx)};
     qn_params_init(&qn_predict_table, &p->options);
     qn_params_init(&qn_columns_table, &p->columns);
+    qn_params_init(&qn_scoring_table, &p->scoring);
     p->options.model = folder_file(p->f, "model");
     p->options.output = folder_file(p->f, "out.csv");
     p->input = folder_put(p->f, "pairs.csv", pairs);
@@ -30,7 +32,7 @@ static void predict_open(predict *p, qn_context *ctx, bool is_text, const char *
 static qn_status predict_run(predict *p)
 {
     p->options.overwrite = true;
-    return qn_predict_run(p->f->ctx, &p->options, &p->columns, &p->result);
+    return qn_predict_run(p->f->ctx, &p->options, &p->columns, &p->scoring, &p->result);
 }
 
 static void predict_close(predict *p)

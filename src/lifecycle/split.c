@@ -132,6 +132,7 @@ qn_status qn_split_run(qn_context *ctx, const qn_split_options *options,
                        const qn_ratings_options *ratings, qn_split_result *result)
 {
     const qn_sink_options train = {.path = options->train};
+    const qn_rows_out out = {.format = qn_sink_format(&train)};
     const double start = qn_seconds();
     const qn_span span = qn_job_start(ctx, "split");
     qn_split_spec spec;
@@ -141,8 +142,7 @@ qn_status qn_split_run(qn_context *ctx, const qn_split_options *options,
     *result = (qn_split_result){0};
     QN_TRY(check_input(ctx, ratings));
     QN_TRY(qn_split_parse(ctx, options->split, options->split_seed, &spec));
-    QN_TRY(qn_rows_open(ctx, ratings, spec.kind != QN_SPLIT_RANDOM, qn_sink_format(&train), NULL, 0,
-                        &rows));
+    QN_TRY(qn_rows_open_ratings(ctx, ratings, spec.kind != QN_SPLIT_RANDOM, &out, &rows));
     QN_TRY(cut(ctx, options, ratings, &spec, &rows, result));
     result->total_s = qn_seconds() - start;
     qn_emit_count(ctx, "train_records", result->train_records);

@@ -1,0 +1,341 @@
+#include "lifecycle/fit_table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/context.h"
+#include "data/assemble.h"
+#include "engine/comm.h"
+#include "engine/store.h"
+#include "lifecycle/events.h"
+#include "ml/model_dir.h"
+
+static const qn_param rows_of_table[] = {
+    QN_PARAM_STRING(qn_fit_table_options, model, NULL, "DIR",
+                    "model directory to write (Spark's format); nothing is saved if not given",
+                    .aliases = "model_save_path"),
+    QN_PARAM_FLAG(qn_fit_table_options, overwrite, "replace a model that is there"),
+    QN_PARAM_FLAG(qn_fit_table_options, strict,
+                  "exit with 4 and save nothing where the fit leaves doubts about the model"),
+    QN_PARAM_STRING(qn_fit_table_options, test, NULL, "FILE", "judge on these files too",
+                    .group = "Judging"),
+    QN_PARAM_STRING(qn_fit_table_options, tag, NULL, "NAME",
+                    "name of the run in its record and in exports"),
+};
+const qn_params qn_fit_table_table = {"fit", rows_of_table,
+                                      sizeof rows_of_table / sizeof *rows_of_table,
+                                      sizeof(qn_fit_table_options)};
+
+/* What the job holds on its way. */
+typedef struct fit_job {
+    qn_context *ctx;
+    const qn_algo *algo;
+    const qn_fit_table_options *options;
+    const qn_matrix_options *input;
+    const void *params;
+    qn_fit_table_result *result;
+    qn_matrix *matrix, *test;
+    qn_model *model;
+} fit_job;
+
+/* Everything that can be known to be wrong before the first byte is read. */
+static qn_status check(const fit_job *job)
+{
+    const qn_fit_table_options *o = job->options;
+    const qn_table_ops *ops = job->algo->table;
+    qn_context *ctx = job->ctx;
+    qn_out_dir dir = {0};
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_params_check(ctx, &qn_matrix_table, job->input));
+    QN_TRY(qn_params_check(ctx, job->algo->params, job->params));
+    if (ops->needs_label && !job->input->label)
+        return qn_fail(ctx, QN_EINVAL, "%s learns from labels: name their column with --label",
+                       job->algo->name);
+    if (job->input->on_missing == QN_MISSING_KEEP && !ops->takes_missing)
+        return qn_fail(ctx, QN_EINVAL,
+                       "--on-missing keep: %s cannot use missing values; skip leaves such rows out",
+                       job->algo->name);
+    if (o->model) {
+        QN_TRY(qn_model_dir_open(ctx, o->model, o->overwrite, &dir));
+        qn_out_dir_abandon(&dir);
+    }
+done:
+    return st;
+}
+
+/* Rows of each partition, of all ranks. */
+static qn_status count_partitions(fit_job *job)
+{
+    const qn_matrix *m = job->matrix;
+    int64_t *rows = NULL;
+    qn_status st = QN_OK;
+
+    QN_NEW0(job->ctx, rows, m->n_partitions, "rows of partitions");
+    for (int64_t c = 0; c < m->n_own_cells; c++) {
+        const qn_matrix_cell *cell = &m->cell[c];
+
+        if (cell->n_blocks > 0)
+            rows[qn_store_block_partition(m->store, m->block[cell->first_block])] += cell->n_rows;
+    }
+    QN_TRY(qn_comm_sum_int64(job->ctx, rows, m->n_partitions));
+    job->result->partition_rows = rows;
+    rows = NULL;
+done:
+    qn_free(rows);
+    return st;
+}
+
+static qn_status take_counts(fit_job *job)
+{
+    const qn_matrix *m = job->matrix;
+    qn_fit_table_result *out = job->result;
+    qn_status st = QN_OK;
+
+    out->counts = m->counts;
+    out->n_rows = m->n_rows;
+    out->n_cells = m->n_cells;
+    out->n_partitions = m->n_partitions;
+    out->n_features = m->n_features;
+    out->is_double = m->is_double;
+    out->bytes = m->bytes;
+    out->data_fingerprint = m->fingerprint;
+    out->n_labels = m->n_labels;
+    for (int32_t l = 0; l < m->n_labels; l++) {
+        out->label_value[l] = m->label_value[l];
+        out->label_count[l] = m->label_count[l];
+    }
+    QN_TRY(qn_features_copy(job->ctx, &m->features, &out->features));
+    QN_TRY(count_partitions(job));
+done:
+    return st;
+}
+
+/* What the run record keeps of the data. */
+static void emit_data(const fit_job *job)
+{
+    const qn_fit_table_result *r = job->result;
+    qn_context *ctx = job->ctx;
+    char text[128];
+
+    if (job->options->tag)
+        qn_emit_fact(ctx, "tag", job->options->tag);
+    qn_emit_table_input(ctx, &job->input->input, &r->counts);
+    qn_emit_fingerprint(ctx, r->data_fingerprint);
+    for (int32_t j = 0; j < r->n_features; j++) {
+        qn_features_name(&r->features, j, text, sizeof text);
+        qn_emit_fact(ctx, "data.features[]", text);
+    }
+    if (job->input->label)
+        qn_emit_fact(ctx, "data.label", job->input->label);
+    for (int32_t l = 0; l < r->n_labels; l++) {
+        qn_format_double(r->label_value[l], text);
+        qn_emit_fact(ctx, "data.label_values[]", text);
+        qn_emit_count(ctx, "label_counts[]", r->label_count[l]);
+    }
+    qn_emit_count(ctx, "train_records", r->n_rows);
+    qn_emit_count(ctx, "features", r->n_features);
+    qn_emit_count(ctx, "cells", r->n_cells);
+    qn_emit_count(ctx, "partitions", r->n_partitions);
+    for (int64_t p = 0; p < r->n_partitions; p++)
+        qn_emit_count(ctx, "partition_rows[]", r->partition_rows[p]);
+    qn_emit_count(ctx, "matrix_bytes", (int64_t)r->bytes);
+}
+
+static qn_status load(fit_job *job)
+{
+    const qn_table_ops *ops = job->algo->table;
+    qn_context *ctx = job->ctx;
+    const qn_matrix_use use = {.categories = ops->categories,
+                               .keep_label = ops->uses_label && job->input->label,
+                               .allow_missing = ops->takes_missing};
+    const qn_span span = qn_job_start(ctx, "load");
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_matrix_read(ctx, job->input, &use, &job->matrix));
+    QN_TRY(take_counts(job));
+    emit_data(job);
+done:
+    job->result->load_s = qn_span_end(ctx, &span, st,
+                                      &(qn_event){.rows = job->result->counts.rows_read,
+                                                  .bytes_read = job->result->counts.bytes_read});
+    return st;
+}
+
+/* The test files whole, as the same features. */
+static qn_status read_test(fit_job *job)
+{
+    const qn_table_ops *ops = job->algo->table;
+    const qn_matrix_use use = {.features = &job->matrix->features,
+                               .categories = ops->categories,
+                               .keep_label = ops->uses_label && job->input->label,
+                               .allow_missing = ops->takes_missing};
+    qn_matrix_options options = *job->input;
+
+    options.input = job->options->test;
+    options.features = options.feature = options.categorical = (qn_text_list){0};
+    options.fraction = 1;
+    return qn_matrix_read(job->ctx, &options, &use, &job->test);
+}
+
+static qn_status fit(fit_job *job)
+{
+    const qn_table_ops *ops = job->algo->table;
+    qn_fit_table_result *result = job->result;
+    qn_context *ctx = job->ctx;
+    const double start = qn_seconds();
+    char doubt[512];
+    qn_status st = QN_OK;
+
+    QN_TRY(ops->fit(ctx, job->params, job->matrix, &job->model));
+    result->fit_s = qn_seconds() - start;
+    if (job->options->strict && ops->doubts(job->model, doubt, sizeof doubt))
+        return qn_fail(ctx, QN_EDATA, "--strict: %s; nothing was saved", doubt);
+    ops->digest(job->model, result->digest);
+    qn_emit_fact(ctx, "model_digest", result->digest);
+    qn_json_open(&result->summary, NULL, '{');
+    ops->summary(ctx, job->model, &result->summary);
+    qn_json_close(&result->summary, '}');
+    if (result->summary.out.failed)
+        st = qn_fail(ctx, QN_ENOMEM, "no memory for the summary of the fit");
+done:
+    return st;
+}
+
+static qn_status evaluate(fit_job *job)
+{
+    qn_json *figures = &job->result->evaluation;
+    qn_context *ctx = job->ctx;
+    const qn_span span = qn_job_start(ctx, "evaluate");
+    qn_status st = QN_OK;
+
+    QN_TRY(read_test(job));
+    job->result->test_records = job->test->n_rows;
+    qn_emit_count(ctx, "test_records", job->test->n_rows);
+    qn_json_open(figures, NULL, '{');
+    QN_TRY(job->algo->table->evaluate(ctx, job->model, job->test, figures));
+    qn_json_close(figures, '}');
+    if (figures->out.failed)
+        st = qn_fail(ctx, QN_ENOMEM, "no memory for the figures");
+done:
+    if (st != QN_OK)
+        qn_json_release(figures);
+    job->result->evaluate_s = qn_span_end(ctx, &span, st, NULL);
+    return st;
+}
+
+/* What quern.json keeps of the run. */
+static void describe_run(const fit_job *job, qn_json *j)
+{
+    const qn_fit_table_result *r = job->result;
+    qn_string command = {0};
+
+    qn_string_addf(&command, "fit %s", job->algo->name);
+    qn_json_open(j, NULL, '{');
+    qn_json_text(j, "command", qn_string_text(&command));
+    qn_json_open(j, "inputs", '[');
+    for (int64_t i = 0; i < job->input->input.n; i++)
+        qn_json_text(j, NULL, job->input->input.item[i]);
+    qn_json_close(j, ']');
+    if (job->options->tag)
+        qn_json_text(j, "tag", job->options->tag);
+    if (job->input->fraction < 1)
+        qn_json_real(j, "fraction", job->input->fraction);
+    qn_json_int(j, "train_records", r->n_rows);
+    qn_json_raw(j, "summary", qn_string_text(&r->summary.out));
+    if (r->evaluation.out.length > 0) {
+        qn_json_int(j, "test_records", r->test_records);
+        qn_json_raw(j, "metrics", qn_string_text(&r->evaluation.out));
+    }
+    qn_json_close(j, '}');
+    j->out.failed |= command.failed;
+    qn_string_release(&command);
+}
+
+static qn_status save(fit_job *job)
+{
+    qn_context *ctx = job->ctx;
+    const qn_span span = qn_job_start(ctx, "save");
+    qn_json j = {0};
+    qn_status st = QN_OK;
+
+    describe_run(job, &j);
+    if (j.out.failed) {
+        st = qn_fail(ctx, QN_ENOMEM, "no memory for what the model keeps of its run");
+        goto done;
+    }
+    QN_TRY(job->algo->table->save(ctx, job->model, job->options->model, job->options->overwrite,
+                                  qn_string_text(&j.out)));
+done:
+    qn_json_release(&j);
+    job->result->save_s = qn_span_end(ctx, &span, st, NULL);
+    return st;
+}
+
+static qn_status run(fit_job *job)
+{
+    qn_status st = QN_OK;
+
+    QN_TRY(check(job));
+    QN_TRY(load(job));
+    QN_TRY(fit(job));
+    if (job->options->test.n > 0)
+        QN_TRY(evaluate(job));
+    if (job->options->model)
+        QN_TRY(save(job));
+done:
+    return st;
+}
+
+qn_status qn_fit_table_run(qn_context *ctx, const qn_algo *algo,
+                           const qn_fit_table_options *options, const qn_matrix_options *input,
+                           const void *params, qn_fit_table_result *result)
+{
+    fit_job job = {.ctx = ctx,
+                   .algo = algo,
+                   .options = options,
+                   .input = input,
+                   .params = params,
+                   .result = result};
+    const double start = qn_seconds();
+    qn_status st;
+
+    memset(result, 0, sizeof *result);
+    st = run(&job);
+    result->total_s = qn_seconds() - start;
+    algo->table->free(job.model);
+    qn_matrix_free(job.matrix);
+    qn_matrix_free(job.test);
+    return st;
+}
+
+void qn_fit_table_result_release(qn_fit_table_result *result)
+{
+    qn_features_release(&result->features);
+    qn_free(result->partition_rows);
+    qn_json_release(&result->summary);
+    qn_json_release(&result->evaluation);
+    memset(result, 0, sizeof *result);
+}
+
+void qn_fit_table_json(const qn_fit_table_result *result, qn_json *j)
+{
+    qn_json_open(j, "labels", '[');
+    for (int32_t l = 0; l < result->n_labels; l++) {
+        qn_json_open(j, NULL, '{');
+        qn_json_real(j, "label", result->label_value[l]);
+        qn_json_int(j, "count", result->label_count[l]);
+        qn_json_real(j, "share", (double)result->label_count[l] / (double)result->n_rows);
+        qn_json_close(j, '}');
+    }
+    qn_json_close(j, ']');
+    qn_features_json(&result->features, j, "features");
+    qn_json_open(j, "partition_rows", '[');
+    for (int64_t p = 0; p < result->n_partitions; p++)
+        qn_json_int(j, NULL, result->partition_rows[p]);
+    qn_json_close(j, ']');
+    qn_json_raw(j, "summary", qn_string_text(&result->summary.out));
+    if (result->evaluation.out.length > 0)
+        qn_json_raw(j, "evaluation", qn_string_text(&result->evaluation.out));
+}
