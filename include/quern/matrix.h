@@ -36,9 +36,11 @@ typedef struct qn_matrix_options {
     int32_t format;        /* qn_format */
     int32_t header;        /* choice auto|no|yes */
     const char *delimiter; /* one character; NULL: found out */
-    qn_text_list features; /* columns, names also comma separated; n 0: every number but label and
-                              weight, and but columns that a --feature reads */
-    qn_text_list feature;  /* "ndvi=(Infrared-Red)/(Infrared+Red)" */
+    qn_text_list features; /* columns, names also comma separated, elements of lists "xyz[2]", names
+                              of a --feature; n 0: every column of numbers or lists but label and
+                              weight, and but columns that a --feature reads; `categorical` ones
+                              too, each at its column's place */
+    qn_text_list feature;  /* "ndvi=(Infrared-Red)/(Infrared+Red)", behind the others */
     const char *label, *weight; /* columns by name, or by number where there are no names; NULL */
     qn_text_list categorical;   /* columns of categories, numbers or texts */
     double fraction;            /* (0, 1] of the data */
@@ -56,7 +58,8 @@ QN_API extern const qn_params qn_matrix_table;
 typedef enum qn_feature_kind {
     QN_FEATURE_COLUMN,     /* a column of numbers: one feature */
     QN_FEATURE_EXPRESSION, /* an expression over columns: one feature */
-    QN_FEATURE_LIST,       /* a column of lists, or libsvm's pairs: `width` features */
+    QN_FEATURE_LIST,       /* a column of lists, or libsvm's pairs, called "features": `width`
+                              features */
     QN_FEATURE_CATEGORY    /* a column of categories: one feature, or one a category */
 } qn_feature_kind;
 

@@ -303,7 +303,7 @@ static qn_status open_columns(opening *o, bool with_label)
 {
     qn_assembler *a = o->a;
     const int32_t n_fields = qn_source_schema(o->source)->n_fields;
-    int32_t first = 0;
+    int32_t first = 0, unread;
     qn_status st = QN_OK;
 
     QN_TRY(check_has_names(o));
@@ -325,6 +325,8 @@ static qn_status open_columns(opening *o, bool with_label)
     QN_TRY(open_label_and_weight(o, with_label));
     if (o->n_lacks > 0)
         QN_TRY(fail_lacks(o));
+    if (a->n_requests == 0) /* rows are there even if no feature reads them */
+        QN_TRY(add_request(o, 0, QN_TEXT, &unread));
     QN_NEW0(o->ctx, a->view, a->n_requests, "views of columns");
 done:
     return st;

@@ -103,6 +103,15 @@ static void an_expression_may_read_label_and_weight(void **state)
                "4 10 -5 label 5 weight NaN !1 weight w: -6 is negative\n");
 }
 
+static void an_expression_may_read_nothing(void **state)
+{
+    fixture *f = *state;
+
+    f->options.features = LIST("c");
+    f->options.feature = LIST("c=1+2");
+    CHECK_TEXT(rows_of(f, "t.csv", "a,b\n1,2\n4,5\n"), "3\n3\n");
+}
+
 static void columns_without_names_go_by_number(void **state)
 {
     fixture *f = *state;
@@ -445,6 +454,7 @@ int main(void)
         TEST(a_result_that_no_float_holds_is_told),
         TEST(expressions_read_raw_columns),
         TEST(an_expression_may_read_label_and_weight),
+        TEST(an_expression_may_read_nothing),
         TEST(columns_without_names_go_by_number),
         TEST(times_are_seconds_where_they_are_asked_for),
         TEST(lists_are_as_many_features_as_they_are_long),

@@ -8,145 +8,51 @@
 #include "base/context.h"
 #include "base/text.h"
 #include "data/expr_impl.h"
+#include "data/expr_token.h"
 
 #define MAX_TEXT    ((size_t)64 << 10)
 #define MAX_DEPTH   200
 #define MAX_COLUMNS 4096
 #define MAX_ELEMENT 99999999
 
-typedef enum token_kind {
-    TOKEN_END,
-    TOKEN_NUMBER,
-    TOKEN_NAME,   /* may be a keyword or a function */
-    TOKEN_QUOTED, /* a column */
-    TOKEN_SYMBOL, /* one or two characters */
-    TOKEN_BAD
-} token_kind;
-
-typedef struct token {
-    token_kind kind;
-    const char *text; /* quoted: with the quotes */
-    size_t length;
-} token;
-
 typedef struct parser {
     qn_context *ctx;
     qn_expr *expr;
     const char *text;
     const char *at; /* behind the token */
-    token token;    /* the one being looked at */
+    qn_token token; /* the one being looked at */
     int64_t height; /* of the stack after the steps so far */
     int32_t depth;
 } parser;
 
 static qn_status parse_whole(parser *p);
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_name_start(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (unsigned char)c >= 0x80;
-}
-
-static size_t number_length(const char *text)
-{
-    size_t n = 0;
-
-    while (is_digit(text[n]))
-        n++;
-    if (text[n] == '.')
-        n++;
-    while (is_digit(text[n]))
-        n++;
-    if ((text[n] | 32) == 'e') {
-        const size_t sign = text[n + 1] == '-' || text[n + 1] == '+';
-
-        if (is_digit(text[n + 1 + sign]))
-            n += 1 + sign;
-        while (is_digit(text[n]))
-            n++;
-    }
-    return n;
-}
-
-/* With both quotes; doubled ones stand for one. 0: it does not close. */
-static size_t quoted_length(const char *text)
-{
-    size_t n = 1;
-
-    for (;; n++) {
-        if (text[n] == '\0')
-            return 0;
-        if (text[n] == *text && text[n + 1] != *text)
-            return n + 1;
-        n += text[n] == *text;
-    }
-}
-
-static size_t symbol_length(const char *text)
-{
-    static const char *const two[] = {"<=", ">=", "==", "!=", "<>"};
-
-    for (size_t i = 0; i < sizeof two / sizeof *two; i++)
-        if (strncmp(text, two[i], 2) == 0)
-            return 2;
-    return strchr("+-*/()[],<>=", *text) ? 1 : 0;
-}
-
-static token token_at(const char *text)
-{
-    token t = {.text = text};
-
-    if (*text == '\0')
-        return t;
-    if (is_digit(*text) || (*text == '.' && is_digit(text[1]))) {
-        t.kind = TOKEN_NUMBER;
-        t.length = number_length(text);
-    } else if (is_name_start(*text)) {
-        t.kind = TOKEN_NAME;
-        while (is_name_start(text[t.length]) || is_digit(text[t.length]) || text[t.length] == '.')
-            t.length++;
-    } else if (*text == '"' || *text == '`') {
-        t.kind = TOKEN_QUOTED;
-        t.length = quoted_length(text);
-    } else {
-        t.kind = TOKEN_SYMBOL;
-        t.length = symbol_length(text);
-    }
-    if (t.length == 0)
-        t = (token){.kind = TOKEN_BAD, .text = text, .length = 1};
-    return t;
-}
-
 static void next(parser *p)
 {
     while (*p->at == ' ' || *p->at == '\t' || *p->at == '\n' || *p->at == '\r')
         p->at++;
-    p->token = token_at(p->at);
+    p->token = qn_token_at(p->at);
     p->at += p->token.length;
 }
 
 /* A message about the token: where it stands and what it is, cut where it is long. */
 static qn_status fail_at(const parser *p, const char *expected)
 {
-    const token *t = &p->token;
+    const qn_token *t = &p->token;
     const long place = (long)(t->text - p->text) + 1;
 
-    if (t->kind == TOKEN_END)
+    if (t->kind == QN_TOKEN_END)
         return qn_fail(p->ctx, QN_EINVAL, "the expression ends where %s should follow (column %ld)",
                        expected, place);
-    if (t->kind == TOKEN_BAD && (*t->text == '"' || *t->text == '`'))
+    if (t->kind == QN_TOKEN_BAD && (*t->text == '"' || *t->text == '`'))
         return qn_fail(p->ctx, QN_EINVAL,
                        "column %ld of the expression: the quote %c is not closed", place, *t->text);
-    if (t->kind == TOKEN_BAD && *t->text == '\'')
+    if (t->kind == QN_TOKEN_BAD && *t->text == '\'')
         return qn_fail(p->ctx, QN_EINVAL,
                        "column %ld of the expression: texts have no place in an expression; names "
                        "of columns stand between \"\" or ``",
                        place);
-    if (t->kind == TOKEN_BAD && ((unsigned char)*t->text < 32 || *t->text == 127))
+    if (t->kind == QN_TOKEN_BAD && ((unsigned char)*t->text < 32 || *t->text == 127))
         return qn_fail(p->ctx, QN_EINVAL,
                        "column %ld of the expression: found a byte of value %d, expected %s", place,
                        *t->text, expected);
@@ -155,15 +61,15 @@ static qn_status fail_at(const parser *p, const char *expected)
                    t->length > 40 ? "..." : "", expected);
 }
 
-static bool is_word(const token *t, const char *word)
+static bool is_word(const qn_token *t, const char *word)
 {
-    return t->kind == TOKEN_NAME && t->length == strlen(word) &&
+    return t->kind == QN_TOKEN_NAME && t->length == strlen(word) &&
            strncasecmp(t->text, word, t->length) == 0;
 }
 
-static bool is_symbol(const token *t, const char *symbol)
+static bool is_symbol(const qn_token *t, const char *symbol)
 {
-    return t->kind == TOKEN_SYMBOL && t->length == strlen(symbol) &&
+    return t->kind == QN_TOKEN_SYMBOL && t->length == strlen(symbol) &&
            strncmp(t->text, symbol, t->length) == 0;
 }
 
@@ -264,17 +170,17 @@ done:
 }
 
 /* The name that a token stands for; a quoted one without its quotes, doubled ones once. */
-static qn_status token_name(parser *p, const token *t, char **name)
+static qn_status token_name(parser *p, const qn_token *t, char **name)
 {
     size_t used = 0;
     qn_status st = QN_OK;
 
     QN_NEW(p->ctx, *name, (int64_t)t->length + 1, "name of a column");
-    if (t->kind == TOKEN_NAME) {
+    if (t->kind == QN_TOKEN_NAME) {
         memcpy(*name, t->text, t->length);
         used = t->length;
     }
-    for (size_t i = 1; t->kind == TOKEN_QUOTED && i + 1 < t->length; i++) {
+    for (size_t i = 1; t->kind == QN_TOKEN_QUOTED && i + 1 < t->length; i++) {
         (*name)[used++] = t->text[i];
         i += t->text[i] == *t->text;
     }
@@ -291,10 +197,10 @@ static qn_status parse_element(parser *p, int32_t *element)
     int64_t number = -1;
     qn_status st = QN_OK;
 
-    for (size_t i = 0; i < p->token.length && p->token.kind == TOKEN_NUMBER; i++)
-        if (!is_digit(p->token.text[i]))
+    for (size_t i = 0; i < p->token.length && p->token.kind == QN_TOKEN_NUMBER; i++)
+        if (!qn_is_digit(p->token.text[i]))
             return fail_at(p, "a whole number, the place in the list from 0");
-    if (p->token.kind != TOKEN_NUMBER)
+    if (p->token.kind != QN_TOKEN_NUMBER)
         return fail_at(p, "a whole number, the place in the list from 0");
     if (!qn_parse_int64(p->token.text, p->token.length, &number) || number > MAX_ELEMENT)
         return fail_at(p, "a place of at most 99999999");
@@ -348,7 +254,7 @@ done:
     return st;
 }
 
-static qn_status fail_function(const parser *p, const token *name)
+static qn_status fail_function(const parser *p, const qn_token *name)
 {
     static const char *const known[] = {"abs", "coalesce", "exp", "log", "sqrt"};
     char wanted[40];
@@ -364,7 +270,7 @@ static qn_status fail_function(const parser *p, const token *name)
 }
 
 /* Behind the name and "(". */
-static qn_status parse_call(parser *p, const token *name)
+static qn_status parse_call(parser *p, const qn_token *name)
 {
     static const struct {
         const char *name;
@@ -405,7 +311,7 @@ static qn_status parse_number(parser *p)
     return emit_number(p, number);
 }
 
-static bool is_reserved(const token *t)
+static bool is_reserved(const qn_token *t)
 {
     static const char *const word[] = {"and",  "or",   "not",  "is",  "case",
                                        "when", "then", "else", "end", "null"};
@@ -418,10 +324,10 @@ static bool is_reserved(const token *t)
 
 static qn_status parse_primary(parser *p)
 {
-    const token name = p->token;
+    const qn_token name = p->token;
     qn_status st = QN_OK;
 
-    if (name.kind == TOKEN_NUMBER)
+    if (name.kind == QN_TOKEN_NUMBER)
         return parse_number(p);
     if (take_symbol(p, "(")) {
         QN_TRY(parse_whole(p));
@@ -431,7 +337,7 @@ static qn_status parse_primary(parser *p)
         return parse_case(p);
     if (take_word(p, "null"))
         return emit_number(p, (double)NAN);
-    if (name.kind == TOKEN_NAME && !is_reserved(&name)) {
+    if (name.kind == QN_TOKEN_NAME && !is_reserved(&name)) {
         const char *behind = p->at;
 
         next(p);
@@ -441,7 +347,7 @@ static qn_status parse_primary(parser *p)
         p->at = behind;
         return parse_column(p);
     }
-    if (name.kind == TOKEN_QUOTED)
+    if (name.kind == QN_TOKEN_QUOTED)
         return parse_column(p);
     st = fail_at(p, "a number, a column, a function or (");
 done:
@@ -589,7 +495,7 @@ qn_status qn_expr_parse(qn_context *ctx, const char *text, qn_expr **expr)
     QN_NEW0(ctx, p.expr, 1, "an expression");
     next(&p);
     QN_TRY(parse_whole(&p));
-    if (p.token.kind != TOKEN_END)
+    if (p.token.kind != QN_TOKEN_END)
         QN_TRY(fail_at(&p, "an operator or the end"));
     *expr = p.expr;
     p.expr = NULL;
