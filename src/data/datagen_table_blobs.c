@@ -1,5 +1,6 @@
 /* Round clusters of equal size, for K-means. */
 #include <math.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/context.h"
@@ -42,31 +43,36 @@ static double distance_to_others(const double *centre, int32_t n, int32_t d, con
     return least;
 }
 
+/* Candidate number `t` for centre i. */
+static void draw_point(const qn_gen_plan *plan, const qn_gen_blobs_options *o, int32_t i, int32_t t,
+                       double *point)
+{
+    for (int32_t c = 0; c < o->features; c++) {
+        const qn_random random = qn_gen_draw(plan, FOR_CENTRE, i, (int64_t)t * o->features + c);
+
+        point[c] = qn_gen_round(o->offset + HALF_BOX * (2.0 * qn_uniform(&random, 0) - 1.0));
+    }
+}
+
 static void draw_centres(const qn_gen_plan *plan, const qn_gen_blobs_options *o, double *centre)
 {
     const int32_t candidates = o->features <= FEW_FEATURES ? CANDIDATES : 1;
 
     for (int32_t i = 0; i < o->k; i++) {
-        double *best = centre + (int64_t)i * o->features, most = -1.0;
-        double point[FEW_FEATURES];
+        double *best = centre + (int64_t)i * o->features;
+        double point[FEW_FEATURES] = {0}, most;
 
-        for (int32_t t = 0; t < candidates; t++) {
-            double *drawn = candidates == 1 ? best : point;
+        draw_point(plan, o, i, 0, best);
+        most = candidates > 1 ? distance_to_others(centre, i, o->features, best) : 0.0;
+        for (int32_t t = 1; t < candidates; t++) {
             double distance;
 
-            for (int32_t c = 0; c < o->features; c++) {
-                const qn_random random =
-                    qn_gen_draw(plan, FOR_CENTRE, i, (int64_t)t * o->features + c);
-
-                drawn[c] =
-                    qn_gen_round(o->offset + HALF_BOX * (2.0 * qn_uniform(&random, 0) - 1.0));
+            draw_point(plan, o, i, t, point);
+            distance = distance_to_others(centre, i, o->features, point);
+            if (distance > most) {
+                most = distance;
+                memcpy(best, point, (size_t)o->features * sizeof *best);
             }
-            distance = candidates == 1 ? 0.0 : distance_to_others(centre, i, o->features, drawn);
-            if (distance <= most)
-                continue;
-            most = distance;
-            for (int32_t c = 0; c < o->features; c++)
-                best[c] = drawn[c];
         }
     }
 }
