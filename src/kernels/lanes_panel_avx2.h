@@ -13,7 +13,6 @@ typedef __m256 floats;
 typedef __m256d doubles;
 typedef __m256 float_mask;
 typedef __m256d double_mask;
-typedef __m256i row_starts;
 
 #define FLOATS        8
 #define DOUBLES       4
@@ -130,6 +129,14 @@ ALWAYS_INLINE doubles doubles_load_f32(const float *p)
     return _mm256_cvtps_pd(_mm_loadu_ps(p));
 }
 
+/* n <= DOUBLES values and zeros; nothing behind them is read. */
+ALWAYS_INLINE doubles doubles_load_first(const double *p, int n)
+{
+    const __m256i number = _mm256_setr_epi64x(0, 1, 2, 3);
+
+    return _mm256_maskload_pd(p, _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), number));
+}
+
 ALWAYS_INLINE void doubles_store(double *p, doubles x)
 {
     _mm256_storeu_pd(p, x);
@@ -170,28 +177,13 @@ ALWAYS_INLINE void doubles_store_whole(int32_t *p, doubles x)
     _mm_storeu_si128((__m128i *)p, _mm256_cvttpd_epi32(x));
 }
 
-/* Where the rows of DOUBLES labels start in a matrix of d columns, and one number of each. */
-ALWAYS_INLINE row_starts doubles_row_starts(const int32_t *label, int32_t d)
+/* Is none of the labels of a panel below 0? */
+ALWAYS_INLINE int labels_are_positive(const int32_t *label)
 {
-    const __m256i row = _mm256_cvtepi32_epi64(_mm_loadu_si128((const __m128i *)label));
-
-    return _mm256_mul_epi32(row, _mm256_set1_epi64x(d));
-}
-
-ALWAYS_INLINE doubles doubles_gather(const double *p, row_starts starts)
-{
-    return _mm256_i64gather_pd(p, starts, sizeof(double));
-}
-
-/* Are the labels of a panel all the same? */
-ALWAYS_INLINE int labels_are_one(const int32_t *label)
-{
-    const __m256i one = _mm256_set1_epi32(*label);
     const __m256i low = _mm256_loadu_si256((const __m256i *)label);
     const __m256i high = _mm256_loadu_si256((const __m256i *)(label + 8));
 
-    return _mm256_movemask_epi8(
-               _mm256_and_si256(_mm256_cmpeq_epi32(low, one), _mm256_cmpeq_epi32(high, one))) == -1;
+    return _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_or_si256(low, high))) == 0;
 }
 
 /* In-lane transpose: vector i gets features 0..3 of rows i and 4 + i. */

@@ -13,7 +13,6 @@ typedef __m512 floats;
 typedef __m512d doubles;
 typedef __mmask16 float_mask;
 typedef __mmask8 double_mask;
-typedef __m512i row_starts;
 
 #define FLOATS        16
 #define DOUBLES       8
@@ -130,6 +129,12 @@ ALWAYS_INLINE doubles doubles_load_f32(const float *p)
     return _mm512_cvtps_pd(_mm256_loadu_ps(p));
 }
 
+/* n <= DOUBLES values and zeros; nothing behind them is read. */
+ALWAYS_INLINE doubles doubles_load_first(const double *p, int n)
+{
+    return _mm512_maskz_loadu_pd((__mmask8)((1U << n) - 1U), p);
+}
+
 ALWAYS_INLINE void doubles_store(double *p, doubles x)
 {
     _mm512_storeu_pd(p, x);
@@ -170,23 +175,10 @@ ALWAYS_INLINE void doubles_store_whole(int32_t *p, doubles x)
     _mm256_storeu_si256((__m256i *)p, _mm512_cvttpd_epi32(x));
 }
 
-/* Where the rows of DOUBLES labels start in a matrix of d columns, and one number of each. */
-ALWAYS_INLINE row_starts doubles_row_starts(const int32_t *label, int32_t d)
+/* Is none of the labels of a panel below 0? */
+ALWAYS_INLINE int labels_are_positive(const int32_t *label)
 {
-    const __m512i row = _mm512_cvtepi32_epi64(_mm256_loadu_si256((const __m256i *)label));
-
-    return _mm512_mul_epi32(row, _mm512_set1_epi64(d));
-}
-
-ALWAYS_INLINE doubles doubles_gather(const double *p, row_starts starts)
-{
-    return _mm512_i64gather_pd(starts, p, sizeof(double));
-}
-
-/* Are the labels of a panel all the same? */
-ALWAYS_INLINE int labels_are_one(const int32_t *label)
-{
-    return _mm512_cmpneq_epi32_mask(_mm512_loadu_si512(label), _mm512_set1_epi32(*label)) == 0;
+    return _mm512_movepi32_mask(_mm512_loadu_si512(label)) == 0;
 }
 
 /* In-lane transpose: vector i gets features 0..3 of rows i, 4 + i, 8 + i and 12 + i. */

@@ -1,36 +1,56 @@
 /* label_distance and products for one set and type of value: rows side by side in doubles, every
  * product rounded before it is added, so the same bits as the reference. */
-/* The distances of one panel to the centres of its labels, all of which can be read. */
-ALWAYS_INLINE void measure_labels(int32_t d, const number *x, const int32_t *label,
-                                  const double *centre, double *distance)
+/* Features f .. f + n - 1, n <= DOUBLES, of the centres of DOUBLES labels, feature by feature. Rows
+ * are loaded whole and turned: gathering loads are slow on many processors. */
+ALWAYS_INLINE void turn_centres(int32_t n, const double *const row[DOUBLES], int64_t f,
+                                lanes part[DOUBLES])
 {
-    row_starts starts[PANEL_DOUBLES];
-    doubles sum[PANEL_DOUBLES];
+    UNROLL_ALL
+    for (int r = 0; r < DOUBLES; r++)
+        part[r] = n == DOUBLES ? lanes_load(row[r] + f) : doubles_load_first(row[r] + f, n);
+    lanes_transpose(part);
+}
+
+/* The distances of DOUBLES rows of a panel to the centres of their labels. */
+ALWAYS_INLINE doubles measure_labels(int32_t d, const number *x, const int32_t *label,
+                                     const double *centre)
+{
+    const double *row[DOUBLES];
+    doubles sum = doubles_all(0.0);
 
     UNROLL_ALL
-    for (int v = 0; v < PANEL_DOUBLES; v++) {
-        starts[v] = doubles_row_starts(label + v * DOUBLES, d);
-        sum[v] = doubles_all(0.0);
-    }
-    for (int64_t f = 0; f < d; f++) {
-        UNROLL_ALL
-        for (int v = 0; v < PANEL_DOUBLES; v++) {
-            const doubles difference = doubles_sub(numbers_load(x + f * QN_PANEL + v * DOUBLES),
-                                                   doubles_gather(centre + f, starts[v]));
+    for (int r = 0; r < DOUBLES; r++)
+        row[r] = centre + (int64_t)label[r] * d;
+    for (int32_t f = 0; f < d; f += DOUBLES) {
+        const int32_t n = d - f < DOUBLES ? d - f : DOUBLES;
+        lanes part[DOUBLES];
 
-            sum[v] = doubles_add(sum[v], doubles_mul(difference, difference));
+        turn_centres(n, row, f, part);
+        UNROLL_ALL
+        for (int i = 0; i < DOUBLES; i++) {
+            if (i < n) {
+                const doubles difference =
+                    doubles_sub(numbers_load(x + (int64_t)(f + i) * QN_PANEL), part[i]);
+
+                sum = doubles_add(sum, doubles_mul(difference, difference));
+            }
         }
     }
-    UNROLL_ALL
-    for (int v = 0; v < PANEL_DOUBLES; v++)
-        doubles_store(distance + v * DOUBLES, sum[v]);
+    return sum;
+}
+
+ALWAYS_INLINE void measure_panel(int32_t d, const number *x, const int32_t *label,
+                                 const double *centre, double *distance)
+{
+    for (int r = 0; r < QN_PANEL; r += DOUBLES)
+        doubles_store(distance + r, measure_labels(d, x + r, label + r, centre));
 }
 
 void KERNEL(label_distance)(int64_t n_rows, int32_t d, const number *x, const int32_t *label,
                             const double *centre, double *distance)
 {
     for (; n_rows >= QN_PANEL; n_rows -= QN_PANEL) {
-        measure_labels(d, x, label, centre, distance);
+        measure_panel(d, x, label, centre, distance);
         x += (int64_t)d * QN_PANEL;
         label += QN_PANEL;
         distance += QN_PANEL;
@@ -41,7 +61,7 @@ void KERNEL(label_distance)(int64_t n_rows, int32_t d, const number *x, const in
 
         for (int64_t r = 0; r < n_rows; r++)
             last_label[r] = label[r];
-        measure_labels(d, x, last_label, centre, last);
+        measure_panel(d, x, last_label, centre, last);
         for (int64_t r = 0; r < n_rows; r++)
             distance[r] = last[r];
     }

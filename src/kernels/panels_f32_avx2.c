@@ -1,4 +1,5 @@
 /* The kernels on panels of floats, of the AVX2 set. */
+#include "kernels/lanes_f64_avx2.h"
 #include "kernels/lanes_panel_avx2.h"
 #include "kernels/sets.h"
 

@@ -1,4 +1,5 @@
 /* The kernels on panels of floats, of the AVX-512 set. */
+#include "kernels/lanes_f64_avx512.h"
 #include "kernels/lanes_panel_avx512.h"
 #include "kernels/sets.h"
 
