@@ -249,6 +249,27 @@ static void lists_are_as_wide_as_the_first(void **state)
     CHECK_FIND_FAILS(f, QN_EDATA, "the first list of column v has 0 values");
 }
 
+static void keep_warning(void *user, const qn_event *event)
+{
+    if (event->kind == QN_EVENT_WARNING)
+        snprintf(user, 256, "%s", event->text);
+}
+
+static void columns_that_are_left_out_are_told(void **state)
+{
+    fixture *f = *state;
+    char warning[256] = "";
+
+    CHECK_OK(f->ctx, qn_context_add_sink(f->ctx, keep_warning, warning));
+    found(f, "t.csv", "a,name,day\n1,x,2020-01-01\n2,y,2020-01-02\n");
+    CHECK_TEXT(warning, "columns of texts and times are no features: name, day; name those that "
+                        "hold categories under --categorical");
+    *warning = '\0';
+    f->options.features = LIST("a");
+    found(f, "t.csv", "a,name,day\n1,x,2020-01-01\n2,y,2020-01-02\n");
+    CHECK_TEXT(warning, "");
+}
+
 /* What is asked for, and what is said about it. */
 static void what_cannot_be_is_refused_by_name(void **state)
 {
@@ -561,6 +582,7 @@ int main(void)
         TEST(input_that_passes_once_asks_for_widths),
         TEST(a_pipe_passes_once),
         TEST(lists_are_as_wide_as_the_first),
+        TEST(columns_that_are_left_out_are_told),
         TEST(what_cannot_be_is_refused_by_name),
         TEST(a_table_without_numbers_has_no_features),
         TEST(names_that_stand_twice_are_refused),
