@@ -15,7 +15,8 @@ typedef enum qn_stream {
     QN_STREAM_DATAGEN = 5,    /* generated data */
     QN_STREAM_BOOTSTRAP = 6,  /* confidence intervals */
     QN_STREAM_SAMPLE = 7,     /* row samples */
-    QN_STREAM_POPULARITY = 8
+    QN_STREAM_POPULARITY = 8,
+    QN_STREAM_KMEANS = 9 /* the start: draws of kmeans_impl.h */
 } qn_stream;
 
 typedef struct qn_random {

@@ -9,7 +9,7 @@
 #include "quern/param.h"
 
 /* Algorithms on tables: X(name) stands for `quern fit name`, qn_algo_name, qn_name_table. */
-#define QN_TABLE_ALGO_LIST(X)
+#define QN_TABLE_ALGO_LIST(X) X(kmeans)
 
 #define QN_MAX_OUTPUTS 4
 
@@ -89,6 +89,10 @@ void qn_model_note(const qn_model *model, const char *digest, const char *record
  * metadata. */
 struct qn_model_files;
 qn_status qn_model_note_read(qn_context *ctx, const struct qn_model_files *files, qn_model *model);
+/* The parameters of a saved model into `values`, which hold the defaults: Spark's metadata by their
+ * names there, then quern.json. Texts are left to the caller. */
+qn_status qn_model_params_of(qn_context *ctx, const struct qn_model_files *files,
+                             const qn_params *table, void *values);
 void qn_model_base_release(qn_model *model);
 
 #endif

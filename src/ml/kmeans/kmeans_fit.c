@@ -1,0 +1,236 @@
+/* Lloyd's iterations: label every row by its nearest centre, move every centre to the mean of its
+ * rows, until none moves. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ml/kmeans/kmeans_impl.h"
+
+/* What an iteration sums: [k x d] weight x row, [k] weight, and once the spread. */
+static void add_rows(void *arg, kmeans_rows *rows, double *sums)
+{
+    const kmeans_fit *fit = arg;
+    const qn_centres *centres = &fit->centres.view;
+    double *weights = sums + (int64_t)centres->k * centres->d;
+
+    if (isnan(fit->spread)) {
+        kmeans_same_label(rows, 0);
+        kmeans_distance(rows, fit->centres.mean);
+        for (int64_t r = 0; r < rows->n; r++)
+            weights[centres->k] += (rows->weight ? rows->weight[r] : 1) * rows->distance[r];
+    }
+    kmeans_nearest(rows, centres);
+    kmeans_add_sums(rows, sums, weights);
+}
+
+/* Cost of the rows to the centres that labelled them, from the sums alone. With m = the mean of all
+ * rows,  sum w |x - c|^2 = sum w |x - m|^2 - 2 (c - m) . (S - W m) + W |c - m|^2. */
+static double cost_of_sums(const kmeans_fit *fit)
+{
+    const qn_centres *centres = &fit->centres.view;
+    const double *mean = fit->centres.mean;
+    const double *sum = fit->total;
+    const double *weight = sum + (int64_t)centres->k * centres->d;
+    const double *centre = centres->centre;
+    double cost = fit->spread;
+
+    for (int32_t j = 0; j < centres->k; j++, sum += centres->d, centre += centres->d) {
+        double product = 0;
+        double square = 0;
+
+        for (int32_t f = 0; f < centres->d; f++) {
+            const double step = centre[f] - mean[f];
+
+            product += step * (sum[f] - weight[j] * mean[f]);
+            square += step * step;
+        }
+        cost += weight[j] * square - 2 * product;
+    }
+    return (cost > 0 ? cost : 0) * kmeans_scale(fit->params->distance_measure);
+}
+
+/* The mean of a centre's rows, where it has any, into `sum`; false: the centre stays. */
+static bool mean_of_sum(const kmeans_fit *fit, double *sum, double weight)
+{
+    const int32_t d = fit->centres.view.d;
+
+    if (!(weight > 0))
+        return false;
+    for (int32_t f = 0; f < d; f++)
+        sum[f] /= weight;
+    return fit->params->distance_measure != QN_COSINE || kmeans_to_unit(d, sum);
+}
+
+/* True when no centre moved farther than tol: of the distance, or of 1 - cos, as in Spark. */
+static bool move_centres(kmeans_fit *fit)
+{
+    const int32_t k = fit->centres.view.k;
+    const int32_t d = fit->centres.view.d;
+    const double tol = fit->params->tol;
+    const double limit = fit->params->distance_measure == QN_COSINE ? 2 * tol : tol * tol;
+    bool is_still = true;
+
+    for (int64_t j = 0; j < k; j++) {
+        double *mean = fit->total + j * d;
+        double *centre = fit->centres.centre + j * d;
+
+        if (!mean_of_sum(fit, mean, fit->total[(int64_t)k * d + j]))
+            continue;
+        is_still = is_still && kmeans_square_distance(d, mean, centre) <= limit;
+        memcpy(centre, mean, (size_t)d * sizeof *centre);
+    }
+    kmeans_centres_set(&fit->centres, k);
+    return is_still;
+}
+
+static void emit_step(const kmeans_fit *fit, const qn_kmeans_model *model, double seconds)
+{
+    const qn_event event = {
+        .kind = QN_EVENT_STEP,
+        .rank = qn_rank(fit->ctx),
+        .name = "kmeans",
+        .done = model->iterations,
+        .total = fit->params->max_iter,
+        .rows = fit->data->n_rows,
+        .value = model->training_cost,
+        .duration_us = (int64_t)(seconds * 1e6),
+    };
+
+    qn_emit(fit->ctx, &event);
+}
+
+static qn_status iterate(kmeans_fit *fit, qn_kmeans_model *model)
+{
+    qn_status st = QN_OK;
+    const int64_t spread_at = (int64_t)fit->centres.view.k * (fit->centres.view.d + 1);
+
+    fit->spread = NAN;
+    while (model->iterations < fit->params->max_iter && !model->has_converged) {
+        const double start = qn_seconds();
+        char name[32];
+
+        snprintf(name, sizeof name, "iteration %d", model->iterations + 1);
+        QN_TRY(kmeans_scan_run(&fit->scan, &fit->job, name, add_rows, fit, fit->total));
+        if (model->iterations == 0)
+            fit->spread = fit->total[spread_at];
+        model->training_cost = cost_of_sums(fit);
+        model->has_converged = move_centres(fit);
+        model->iterations++;
+        emit_step(fit, model, qn_seconds() - start);
+    }
+done:
+    return st;
+}
+
+static void count_rows(void *arg, kmeans_rows *rows, double *sums)
+{
+    const qn_centres *centres = arg;
+
+    kmeans_nearest(rows, centres);
+    kmeans_distance(rows, centres->centre);
+    for (int64_t r = 0; r < rows->n; r++) {
+        sums[rows->label[r]] += 1;
+        sums[centres->k + rows->label[r]] +=
+            (rows->weight ? rows->weight[r] : 1) * rows->distance[r];
+    }
+}
+
+qn_status kmeans_count(kmeans_scan *scan, const qn_span *job, const char *name,
+                       const qn_centres *centres, double *total)
+{
+    return kmeans_scan_run(scan, job, name, count_rows, (void *)centres, total);
+}
+
+/* The model from the last centres, with sizes and cost of one more pass. */
+static qn_status finish(kmeans_fit *fit, qn_kmeans_model *model)
+{
+    qn_status st = QN_OK;
+    const int32_t k = fit->centres.view.k;
+    double cost = 0;
+
+    QN_TRY(kmeans_count(&fit->scan, &fit->job, "cost", &fit->centres.view, fit->total));
+    for (int32_t j = 0; j < k; j++) {
+        model->size[j] = (int64_t)fit->total[j];
+        cost += fit->total[k + j];
+    }
+    model->k = k;
+    model->cost = cost * kmeans_scale(fit->params->distance_measure);
+    if (model->iterations == 0)
+        model->training_cost = model->cost;
+    model->n_rows = fit->data->n_rows;
+    memcpy(model->centre, fit->centres.centre,
+           (size_t)k * (size_t)model->n_features * sizeof *model->centre);
+done:
+    return st;
+}
+
+static void warn(const kmeans_fit *fit, const qn_kmeans_model *model)
+{
+    int32_t n_empty = 0;
+
+    for (int32_t j = 0; j < model->k; j++)
+        n_empty += model->size[j] == 0;
+    if (model->k < fit->params->k)
+        qn_emit_warning(fit->ctx,
+                        "%d clusters were asked for and %d made: the start found no more distinct "
+                        "rows; lower --k or raise --init-steps",
+                        fit->params->k, model->k);
+    if (n_empty > 0)
+        qn_emit_warning(fit->ctx,
+                        "%d of %d clusters hold no rows and keep the centre they had: lower --k or "
+                        "try another --seed",
+                        n_empty, model->k);
+}
+
+/* Checks, then allocates; local to the rank. */
+static qn_status prepare(kmeans_fit *fit, qn_kmeans_model **model)
+{
+    qn_status st = QN_OK;
+    qn_context *ctx = fit->ctx;
+    const qn_kmeans_params *params = fit->params;
+    const qn_matrix *data = fit->data;
+    const int64_t k = params->k;
+    const int64_t d = data->n_features;
+
+    QN_TRY(qn_params_check(ctx, &qn_kmeans_table, params));
+    if (data->n_rows <= 0)
+        return qn_fail(ctx, QN_EDATA, "there are no rows to cluster");
+    QN_TRY(kmeans_centres_init(ctx, params->k, data->n_features,
+                               kmeans_mean(data, params->distance_measure), &fit->centres));
+    QN_TRY(kmeans_scan_init(ctx, data, params->distance_measure, k * d + k + 1, &fit->scan));
+    QN_NEW(ctx, fit->total, fit->scan.width, "sums of all rows");
+    QN_TRY(kmeans_model_create(ctx, params, params->k, data->n_features, model));
+    QN_TRY(qn_features_copy(ctx, &data->features, &(*model)->base.features));
+    (*model)->base.is_double = data->is_double;
+    (*model)->base.data_fingerprint = data->fingerprint;
+    snprintf((*model)->base.kernel_set, sizeof (*model)->base.kernel_set, "%s",
+             ctx->kernels->name);
+done:
+    return st;
+}
+
+qn_status qn_kmeans_fit(qn_context *ctx, const qn_kmeans_params *params, const qn_matrix *data,
+                        qn_kmeans_model **model)
+{
+    qn_status st = QN_OK;
+    qn_kmeans_model *made = NULL;
+    kmeans_fit fit = {.ctx = ctx, .params = params, .data = data};
+    const qn_event totals = {.rows = data->n_rows};
+
+    *model = NULL;
+    fit.job = qn_job_start(ctx, "fit");
+    QN_TRY_ALL(prepare(&fit, &made));
+    QN_TRY(kmeans_start(&fit));
+    QN_TRY(iterate(&fit, made));
+    QN_TRY(finish(&fit, made));
+    warn(&fit, made);
+    *model = made;
+    made = NULL; /* ownership has moved */
+done:
+    kmeans_scan_release(&fit.scan);
+    kmeans_centres_release(&fit.centres);
+    qn_free(fit.total);
+    qn_kmeans_free(made);
+    qn_span_end(ctx, &fit.job, st, &totals);
+    return st;
+}
