@@ -188,8 +188,9 @@ typedef struct centre_reader {
 
 static qn_status fail_centre(qn_context *ctx, const char *path, int64_t row, const char *what)
 {
-    return qn_fail(ctx, QN_EDATA, "%s, row %lld: %s: copy the whole model directory, or save the "
-                                  "model again",
+    return qn_fail(ctx, QN_EDATA,
+                   "%s, row %lld: %s: copy the whole model directory, or save the "
+                   "model again",
                    path, (long long)row, what);
 }
 

@@ -27,10 +27,9 @@ static int32_t next_column(matching *m, int32_t column)
 
     m->is_reached[column] = true;
     for (int32_t j = 1; j <= m->n; j++) {
-        const double cost = m->is_reached[j]
-                                ? 0
-                                : m->cost[(int64_t)(row - 1) * m->n + j - 1] - m->row_price[row] -
-                                      m->column_price[j];
+        const double cost = m->is_reached[j] ? 0
+                                             : m->cost[(int64_t)(row - 1) * m->n + j - 1] -
+                                                   m->row_price[row] - m->column_price[j];
 
         if (m->is_reached[j])
             continue;
@@ -99,8 +98,9 @@ done:
 static qn_status check_features(qn_context *ctx, const qn_kmeans_model *a, const qn_kmeans_model *b)
 {
     if (a->n_features != b->n_features)
-        return qn_fail(ctx, QN_EINVAL, "one model has %d features, the other %d: they cannot be "
-                                       "compared",
+        return qn_fail(ctx, QN_EINVAL,
+                       "one model has %d features, the other %d: they cannot be "
+                       "compared",
                        a->n_features, b->n_features);
     for (int32_t j = 0; a->base.features.n > 0 && b->base.features.n > 0 && j < a->n_features;
          j++) {
@@ -135,8 +135,8 @@ qn_status qn_kmeans_drift(qn_context *ctx, const qn_kmeans_model *a, const qn_km
     QN_NEW(ctx, column, n, "a matching of centres");
     for (int64_t i = 0; i < a->k; i++)
         for (int64_t j = 0; j < b->k; j++) {
-            double square = kmeans_square_distance(a->n_features, from.centre + i * d,
-                                                         to.centre + j * d);
+            double square =
+                kmeans_square_distance(a->n_features, from.centre + i * d, to.centre + j * d);
 
             square = square < 1e300 ? square : 1e300; /* the prices stay finite */
             cost[i * n + j] = is_cosine ? square / 2 : sqrt(square);

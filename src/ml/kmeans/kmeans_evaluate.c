@@ -112,9 +112,9 @@ static void sum_silhouettes(void *arg, kmeans_rows *rows, double *sums)
             }
         }
         for (int64_t r = 0; r < panel.n; r++)
-            sums[0] += row_weight(rows, first + r) *
-                       silhouette_of(own[r], other[r], w->weight[own_label[r]],
-                                     row_weight(rows, first + r));
+            sums[0] += row_weight(rows, first + r) * silhouette_of(own[r], other[r],
+                                                                   w->weight[own_label[r]],
+                                                                   row_weight(rows, first + r));
     }
 }
 
@@ -199,8 +199,8 @@ qn_status qn_kmeans_evaluate(qn_context *ctx, const qn_kmeans_model *model, cons
 
     *quality = (qn_kmeans_quality){.silhouette = NAN};
     if (data->n_features != model->n_features)
-        return qn_fail(ctx, QN_EINVAL, "the model has %d features, the table %d",
-                       model->n_features, data->n_features);
+        return qn_fail(ctx, QN_EINVAL, "the model has %d features, the table %d", model->n_features,
+                       data->n_features);
     QN_TRY_ALL(kmeans_centres_of(ctx, model, kmeans_mean(data, measure), &centres));
     QN_TRY(kmeans_quality(ctx, data, measure, &centres, NULL, quality));
 done:

@@ -203,8 +203,7 @@ static qn_status prepare(kmeans_fit *fit, qn_kmeans_model **model)
     QN_TRY(qn_features_copy(ctx, &data->features, &(*model)->base.features));
     (*model)->base.is_double = data->is_double;
     (*model)->base.data_fingerprint = data->fingerprint;
-    snprintf((*model)->base.kernel_set, sizeof (*model)->base.kernel_set, "%s",
-             ctx->kernels->name);
+    snprintf((*model)->base.kernel_set, sizeof(*model)->base.kernel_set, "%s", ctx->kernels->name);
 done:
     return st;
 }

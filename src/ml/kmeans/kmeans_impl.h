@@ -49,8 +49,8 @@ void kmeans_rows_release(kmeans_rows *rows);
 int64_t kmeans_rows_take(kmeans_rows *rows, int64_t n, bool is_double, const void *x);
 
 void kmeans_nearest(kmeans_rows *rows, const qn_centres *centres); /* fills label */
-void kmeans_distance(kmeans_rows *rows, const double *centre); /* fills distance to label's */
-void kmeans_same_label(kmeans_rows *rows, int32_t label);      /* gives it to every row */
+void kmeans_distance(kmeans_rows *rows, const double *centre);     /* fills distance to label's */
+void kmeans_same_label(kmeans_rows *rows, int32_t label);          /* gives it to every row */
 void kmeans_add_sums(const kmeans_rows *rows, double *sums, double *weights); /* by label */
 
 /* Divides a vector by its length; false if it has none. */
@@ -121,8 +121,8 @@ typedef struct kmeans_fit {
     qn_span job;
     kmeans_centres centres; /* room for params->k */
     kmeans_scan scan;
-    double *total;     /* [scan.width] */
-    double spread;     /* sum of weight x squared distance to centres.mean; NaN: not known yet */
+    double *total; /* [scan.width] */
+    double spread; /* sum of weight x squared distance to centres.mean; NaN: not known yet */
 } kmeans_fit;
 
 /* Puts the start into fit->centres. Collective. kmeans_start.c */

@@ -75,8 +75,8 @@ static qn_status draw_cell(void *arg, int64_t number, int32_t thread)
     (void)thread;
     for (int64_t row = cell->first_row; row < end; row++) {
         if (row % 2 == 0 || row == cell->first_row)
-            random = qn_philox(c->fit->params->seed, QN_STREAM_KMEANS,
-                               KMEANS_DRAW_ROUND + c->round, (uint64_t)row / 2);
+            random = qn_philox(c->fit->params->seed, QN_STREAM_KMEANS, KMEANS_DRAW_ROUND + c->round,
+                               (uint64_t)row / 2);
         if (qn_uniform(&random, row % 2 * 2) < c->scale * c->distance[row - c->first_row])
             QN_TRY(add_drawn(c, row));
     }
@@ -130,8 +130,7 @@ static qn_status add_candidates(candidates *c, int64_t n, const int64_t *rows)
     double *x = NULL;
 
     kmeans_centres_release(&c->fresh);
-    QN_TRY_ALL(
-        qn_realloc_array(ctx, (void **)&c->x, (c->n + n) * d, sizeof *c->x, "candidates"));
+    QN_TRY_ALL(qn_realloc_array(ctx, (void **)&c->x, (c->n + n) * d, sizeof *c->x, "candidates"));
     QN_TRY_ALL(kmeans_centres_init(ctx, (int32_t)n, d, mean, &c->fresh));
     x = c->x + c->n * d;
     QN_TRY(qn_matrix_rows(ctx, c->fit->data, n, rows, x));
@@ -361,8 +360,7 @@ static qn_status weigh(kmeans_fit *fit, const candidates *c, double **weight)
     kmeans_scan scan = {0};
 
     QN_TRY_ALL(qn_alloc_array(ctx, (void **)weight, 2 * c->n, sizeof **weight, "candidates"));
-    QN_TRY_ALL(
-        kmeans_centres_init(ctx, (int32_t)c->n, d, kmeans_mean(fit->data, measure), &all));
+    QN_TRY_ALL(kmeans_centres_init(ctx, (int32_t)c->n, d, kmeans_mean(fit->data, measure), &all));
     QN_TRY_ALL(kmeans_scan_init(ctx, fit->data, measure, 2 * c->n, &scan));
     memcpy(all.centre, c->x, (size_t)c->n * (size_t)d * sizeof *c->x);
     kmeans_centres_set(&all, (int32_t)c->n);

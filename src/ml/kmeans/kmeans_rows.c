@@ -177,8 +177,7 @@ void kmeans_centres_set(kmeans_centres *centres, int32_t k)
         double square = 0;
 
         for (int64_t f = 0; f < d; f++) {
-            const float shifted =
-                (float)(centres->centre[j * d + f] - (double)centres->origin[f]);
+            const float shifted = (float)(centres->centre[j * d + f] - (double)centres->origin[f]);
 
             centres->shifted[j * d + f] = shifted;
             square += (double)shifted * (double)shifted;

@@ -69,8 +69,8 @@ static qn_status visit_block(const scan_run *run, const qn_matrix_block *block, 
     for (int64_t first = 0; first < block->n_rows; first += rows->room) {
         const int64_t left = block->n_rows - first;
         const char *x = (const char *)block->x + (size_t)first * row_bytes;
-        const int64_t bad = kmeans_rows_take(rows, left < rows->room ? left : rows->room,
-                                             data->is_double, x);
+        const int64_t bad =
+            kmeans_rows_take(rows, left < rows->room ? left : rows->room, data->is_double, x);
 
         rows->first_row = block->first_row + first;
         rows->weight = block->weight ? block->weight + first : NULL;

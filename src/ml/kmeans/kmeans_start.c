@@ -188,8 +188,7 @@ static qn_status read_file(kmeans_fit *fit, start_file *file)
     for (int64_t split = 0; split < qn_source_n_splits(file->source); split++) {
         const qn_batch *batch = NULL;
 
-        QN_TRY(
-            qn_source_open_split(ctx, file->source, split, file->request, d, &file->reader));
+        QN_TRY(qn_source_open_split(ctx, file->source, split, file->request, d, &file->reader));
         do {
             QN_TRY(qn_reader_next(ctx, file->reader, &batch));
             QN_TRY(check_rejects(fit, file));
