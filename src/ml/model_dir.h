@@ -48,7 +48,8 @@ typedef struct qn_model_files {
 qn_status qn_model_files_open(qn_context *ctx, const char *path, const char *class_name,
                               qn_model_files *files);
 void qn_model_files_release(qn_model_files *files);
-/* The class in the metadata alone, cut to `size`: what kind of model lies there. Errors as above. */
+/* The class in the metadata alone, cut to `size`: what kind of model lies there. Errors as above.
+ */
 qn_status qn_model_class(qn_context *ctx, const char *path, char *out, size_t size);
 /* The table as a source; names beginning with '_' or '.' are ignored. */
 qn_status qn_model_files_table(qn_context *ctx, const qn_model_files *files, const char *name,

@@ -213,8 +213,7 @@ qn_status qn_model_class(qn_context *ctx, const char *path, char *out, size_t si
 
     out[0] = '\0';
     if (st == QN_OK)
-        snprintf(out, size, "%s",
-                 json_string_value(json_object_get(files.metadata, "class")));
+        snprintf(out, size, "%s", json_string_value(json_object_get(files.metadata, "class")));
     qn_model_files_release(&files);
     return st;
 }
