@@ -43,10 +43,67 @@ static void bad_libsvm_rows_are_rejected_whole(void **state)
 {
     check_rows(*state, QN_FORMAT_LIBSVM, "1 1:1\n1 2:1 2:1\n1 0:1\n1 3:x\n2 1:4\n",
                "label:double index:doubles value:doubles",
-               "1|0|1\n2|0|4\n!malformed -1 6 1 2:1 2:1\n!malformed -1 16 1 0:1\n"
-               "!malformed -1 22 1 3:x\n");
+               "1|0|1\n2|0|4\n"
+               "!malformed -1 6 pair 2 \"2:1\": its index is there twice; leave one\n"
+               "!malformed -1 16 pair 1 \"0:1\": indices begin at 1; add 1 to each\n"
+               "!type -1 22 pair 1 \"3:x\": its value is no number\n");
+    check_rows(*state, QN_FORMAT_LIBSVM, "1 3:1 2:1\n1 1:1 5\n1 x:1\n1 -1:1\n1 2:\n",
+               "label:double value:doubles",
+               "!malformed -1 0 pair 2 \"2:1\": indices must ascend; sort the pairs\n"
+               "!malformed -1 10 pair 2 \"5\": it has no ':'; write index:value\n"
+               "!malformed -1 18 pair 1 \"x:1\": its index is no whole number\n"
+               "!malformed -1 24 pair 1 \"-1:1\": its index is negative\n"
+               "!malformed -1 31 pair 1 \"2:\": it has no value; leave it out if it is 0\n");
+    check_rows(*state, QN_FORMAT_LIBSVM, "1 1:1e39 2:1\n1 1:1e400\n1 qid:7 1:2\n1 1:nan 2:-inf\n",
+               "label:double value:floats",
+               "1|nan -inf\n"
+               "!outOfRange -1 0 pair 1 \"1:1e39\": its value does not fit\n"
+               "!outOfRange -1 13 pair 1 \"1:1e400\": its value is too large for a number\n"
+               "!malformed -1 23 pair 1 \"qid:7\": queries are not read; take qid out\n");
     check_rows(*state, QN_FORMAT_LIBSVM, "x 1:1\n2 1:4\n", "value:doubles label:double",
                "4|2\n!type 1 0 x\n");
+}
+
+/* Rows of the fast loop beside the same rows with a comment, which go the general way. */
+static void long_libsvm_is_read_as_short(void **state)
+{
+    qn_string plain = {0}, commented = {0}, out = {0}, expected = {0};
+    char path_text[128];
+    char dir[64];
+    const char *path = path_text;
+    const qn_source_options options = {
+        .path = &path, .n_paths = 1, .header = -1, .format = QN_FORMAT_LIBSVM};
+
+    fresh_dir(dir);
+    snprintf(path_text, sizeof path_text, "%s/t.libsvm", dir);
+    for (int row = 0; row < 3000; row++) {
+        qn_string line = {0};
+        const char *newline = row % 7 == 0 ? "\r\n" : "\n";
+
+        qn_string_addf(&line, "%d", row % 3 - 1);
+        for (int i = 1; i < 40 + row % 11; i += 1 + (row + i) % 5)
+            qn_string_addf(&line, i % 9 ? "  %d:%.*f" : "\t%d:%.*e", i, i % 9 ? i % 8 : 18,
+                           (row - 1500) / 7.0 + i);
+        if (row % 500 == 3)
+            qn_string_add(&line, " 1:0");
+        qn_string_addf(&plain, "%s%s", line.text, newline);
+        qn_string_addf(&commented, "%s #%s", line.text, newline);
+        qn_string_release(&line);
+    }
+    write_file(path, plain.text, plain.length);
+    CHECK_OK(*state,
+             dump_options(*state, &options, "label:float index:doubles value:floats", &out));
+    write_file(path, commented.text, commented.length);
+    CHECK_OK(*state,
+             dump_options(*state, &options, "label:float index:doubles value:floats", &expected));
+    *strchr(out.text, '!') = *strchr(expected.text, '!') = '\0'; /* offsets differ */
+    CHECK_TEXT(out.text, expected.text);
+    CHECK(strlen(out.text) > 100000);
+    qn_string_release(&plain);
+    qn_string_release(&commented);
+    qn_string_release(&out);
+    qn_string_release(&expected);
+    qn_remove_tree(*state, dir);
 }
 
 static void real_libsvm_has_every_value(void **state)
@@ -95,6 +152,7 @@ int main(void)
         cmocka_unit_test(every_line_is_a_row_as_it_stands),
         cmocka_unit_test(libsvm_rows_are_lists_counted_from_zero),
         cmocka_unit_test(bad_libsvm_rows_are_rejected_whole),
+        cmocka_unit_test(long_libsvm_is_read_as_short),
         cmocka_unit_test(real_libsvm_has_every_value),
     };
 

@@ -37,7 +37,7 @@ static void batch_end(qn_text_reader *r)
     r->batch = (qn_batch){r->n_rows, r->n_columns, r->view, r->first_row};
 }
 
-static bool batch_is_full(const qn_text_reader *r)
+bool qn_text_is_full(const qn_text_reader *r)
 {
     if (r->n_rows == QN_TEXT_ROWS)
         return true;
@@ -222,7 +222,7 @@ static qn_status text_next(qn_context *ctx, qn_reader *reader, const qn_batch **
     *batch = NULL;
     QN_TRY(qn_check_cancel(ctx));
     batch_begin(r);
-    while (!r->is_done && !batch_is_full(r)) {
+    while (!r->is_done && !qn_text_is_full(r)) {
         if (format->take_fast && !r->needs_header && !r->is_skipping) {
             r->at += format->take_fast(r, r->stream->data + r->at, r->stream->n - r->at);
             if (r->n_rows == QN_TEXT_ROWS)
@@ -356,7 +356,7 @@ int64_t qn_text_row_offset(qn_context *ctx, qn_source *source, int64_t split,
     r = (qn_text_reader *)reader;
     batch_begin(r);
     while (!r->is_done && r->first_row + r->n_rows <= row) { /* record by record, slowly */
-        if (batch_is_full(r))
+        if (qn_text_is_full(r))
             batch_begin(r);
         const int64_t at = r->stream->offset + (int64_t)r->at;
         if (advance(ctx, r) != QN_OK)

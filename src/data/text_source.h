@@ -174,6 +174,8 @@ qn_status qn_text_add_field(qn_context *ctx, qn_text_source *source, const qn_te
 
 /* Makes room for `bytes` more in every text column and `values` more in every list column. */
 qn_status qn_text_reserve(qn_context *ctx, qn_text_reader *reader, size_t bytes, size_t values);
+/* Whether the batch takes no more rows. */
+bool qn_text_is_full(const qn_text_reader *reader);
 /* Stores a cell in the row being filled; QN_REJECT_KINDS when it is stored, else why it is not.
  * Room must have been made: twice the length, as bytes that are no UTF-8 are taken as Latin-1. */
 qn_reject_kind qn_text_store(qn_text_reader *reader, int32_t column, const qn_text_field *cell);
@@ -187,6 +189,8 @@ void qn_text_row_end(qn_text_reader *reader);
 void qn_text_row_reject(qn_text_reader *reader, qn_reject_kind kind, int32_t column, int64_t offset,
                         const char *text, size_t length);
 
+/* Whether a text that did not parse is a number all the same, only too large. */
+bool qn_text_is_numeric(const char *text, size_t length, bool is_integer);
 /* Rounds a decimal text to the nearest float, once. */
 bool qn_text_parse_float(const char *text, size_t length, float *value);
 

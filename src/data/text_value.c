@@ -92,8 +92,7 @@ bool qn_text_parse_float(const char *text, size_t length, float *value)
     return !isfinite(wide) || wide == 0.0 || float_of_digits(text, length, value);
 }
 
-/* Whether a text that did not parse is a number all the same, only too large. */
-static bool is_numeric(const char *text, size_t length, bool is_integer)
+bool qn_text_is_numeric(const char *text, size_t length, bool is_integer)
 {
     size_t i = 0, digits = 0;
 
@@ -121,7 +120,7 @@ static qn_reject_kind value_int64(const qn_text_field *cell, int64_t *value)
     if (plain_integer(cell->text, cell->length, value) ||
         qn_parse_int64(cell->text, cell->length, value))
         return QN_REJECT_KINDS;
-    return is_numeric(cell->text, cell->length, true) ? QN_REJECT_RANGE : QN_REJECT_TYPE;
+    return qn_text_is_numeric(cell->text, cell->length, true) ? QN_REJECT_RANGE : QN_REJECT_TYPE;
 }
 
 static qn_reject_kind value_int32(const qn_text_field *cell, int32_t *value)
@@ -142,14 +141,15 @@ static qn_reject_kind value_double(const qn_text_field *cell, double *value)
     if (qn_text_real_double(cell->text, cell->length, value) ||
         qn_parse_double(cell->text, cell->length, value))
         return QN_REJECT_KINDS;
-    return is_numeric(cell->text, cell->length, false) ? QN_REJECT_RANGE : QN_REJECT_TYPE;
+    return qn_text_is_numeric(cell->text, cell->length, false) ? QN_REJECT_RANGE : QN_REJECT_TYPE;
 }
 
 static qn_reject_kind value_float(const qn_text_field *cell, float *value)
 {
     if (!qn_text_parse_float(cell->text, cell->length, value))
-        return is_numeric(cell->text, cell->length, false) ? QN_REJECT_RANGE : QN_REJECT_TYPE;
-    if (isinf(*value) && is_numeric(cell->text, cell->length, false))
+        return qn_text_is_numeric(cell->text, cell->length, false) ? QN_REJECT_RANGE
+                                                                   : QN_REJECT_TYPE;
+    if (isinf(*value) && qn_text_is_numeric(cell->text, cell->length, false))
         return QN_REJECT_RANGE;
     return QN_REJECT_KINDS;
 }

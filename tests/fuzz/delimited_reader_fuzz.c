@@ -1,4 +1,5 @@
-/* Delimited text. The first bytes: format and header, delimiter, longest line, split, types. */
+/* Delimited text. The first bytes: format and header, delimiter and whether only numbers are asked
+ * for and leniently, longest line, split, types. */
 #include "reader_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -14,8 +15,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .delimiter = delimiter[data[1] & 7],
         .max_line_bytes = data[2] & 1 ? 0 : 1 + data[2],
     };
-    const uint32_t types = data[4] | (uint32_t)data[5] << 8 | (uint32_t)data[6] << 16;
+    const wish w = {
+        .types = data[4] | (uint32_t)data[5] << 8 | (uint32_t)data[6] << 16,
+        .only_reals = data[1] & 0x40,
+        .is_lenient = data[1] & 0x80,
+    };
 
-    fuzz_read(options, types, 1 + data[3] % 64, data + 7, size - 7);
+    fuzz_read(options, w, 1 + data[3] % 64, data + 7, size - 7);
     return 0;
 }

@@ -11,6 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .max_line_bytes = data[0] & 1 ? 0 : 1 + data[0],
     };
 
-    fuzz_read(options, data[2] | (uint32_t)data[3] << 8, 1 + data[1] % 64, data + 4, size - 4);
+    const wish w = {.types = data[2] | (uint32_t)data[3] << 8};
+
+    fuzz_read(options, w, 1 + data[1] % 64, data + 4, size - 4);
     return 0;
 }

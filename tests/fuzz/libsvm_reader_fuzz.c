@@ -1,0 +1,17 @@
+/* libsvm. The first bytes: how the columns are asked for, longest line, split, types. */
+#include "reader_fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 4)
+        return 0;
+    const qn_source_options options = {
+        .format = QN_FORMAT_LIBSVM,
+        .header = -1,
+        .max_line_bytes = data[1] & 1 ? 0 : 1 + data[1],
+    };
+    const wish w = {.types = data[3], .only_reals = data[0] & 1, .is_lenient = data[0] & 2};
+
+    fuzz_read(options, w, 1 + data[2] % 64, data + 4, size - 4);
+    return 0;
+}
