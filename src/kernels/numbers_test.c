@@ -185,8 +185,7 @@ static void every_set_stops_at_what_is_not_simple(void **state)
                                       ":",
                                       "1:2",
                                       "\x80",
-                                      "\xff"
-                                      "1",
+                                      "\xff.1",
                                       "123456789.123456",
                                       "-123456789.12345",
                                       "999999999999999",
