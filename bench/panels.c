@@ -17,6 +17,12 @@
 #include <immintrin.h>
 #endif
 
+#ifdef __clang__
+#define UNROLL_ALL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL_ALL _Pragma("GCC unroll 16")
+#endif
+
 #define N_FEATURES   18
 #define MOST_K       100
 #define MOST_THREADS 2
@@ -86,14 +92,16 @@ __attribute__((target("avx512f"))) static double spin_avx512(int64_t n)
     const __m512 a = _mm512_set1_ps(0.5F);
     __m512 x[16];
 
+    UNROLL_ALL
     for (int i = 0; i < 16; i++)
         x[i] = _mm512_set1_ps((float)i);
     for (int64_t j = 0; j < n; j++) {
-#pragma GCC unroll 16
+        UNROLL_ALL
         for (int i = 0; i < 16; i++)
             x[i] = _mm512_fmadd_ps(x[i], a, a);
         __asm__ volatile("" : "+v"(x[0]), "+v"(x[9]));
     }
+    UNROLL_ALL
     for (int i = 1; i < 16; i++)
         x[0] = _mm512_add_ps(x[0], x[i]);
     return (double)_mm512_cvtss_f32(x[0]);
@@ -104,14 +112,16 @@ __attribute__((target("avx2,fma"))) static double spin_avx2(int64_t n)
     const __m256 a = _mm256_set1_ps(0.5F);
     __m256 x[12];
 
+    UNROLL_ALL
     for (int i = 0; i < 12; i++)
         x[i] = _mm256_set1_ps((float)i);
     for (int64_t j = 0; j < n; j++) {
-#pragma GCC unroll 12
+        UNROLL_ALL
         for (int i = 0; i < 12; i++)
             x[i] = _mm256_fmadd_ps(x[i], a, a);
         __asm__ volatile("" : "+x"(x[0]), "+x"(x[7]));
     }
+    UNROLL_ALL
     for (int i = 1; i < 12; i++)
         x[0] = _mm256_add_ps(x[0], x[i]);
     return (double)_mm256_cvtss_f32(x[0]);
@@ -128,7 +138,7 @@ static double spin_avx2(int64_t n)
 }
 #endif
 
-#define N_SPINS 2000000
+#define N_SPINS 1000000
 
 /* Operations of one spin. */
 static double spin_work(const table *t)

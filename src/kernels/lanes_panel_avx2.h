@@ -25,6 +25,20 @@ typedef __m256d double_mask;
 #define EXACT_CENTRES   2
 #define PRODUCT_VECTORS 2
 
+/* Asks for n bytes from p on, to be used at once or a little later. They may lie behind what there
+ * is: nothing is read. */
+ALWAYS_INLINE void fetch_now(uintptr_t p, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += 64)
+        _mm_prefetch((const char *)(p + (uintptr_t)i), _MM_HINT_T0);
+}
+
+ALWAYS_INLINE void fetch_later(uintptr_t p, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += 64)
+        _mm_prefetch((const char *)(p + (uintptr_t)i), _MM_HINT_T1);
+}
+
 ALWAYS_INLINE floats floats_load(const float *p)
 {
     return _mm256_loadu_ps(p);

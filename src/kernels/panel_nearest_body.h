@@ -28,6 +28,7 @@
 #define MOST_REACH     0x1p62F   /* see above */
 #define MOST_ERROR     0.05      /* (d + 8) u */
 #define SLACK          1.125
+#define PANELS_AHEAD   4 /* from the rows in hand to those that are asked for */
 #define LEAST_SQUARE   0x1p-120F
 
 typedef struct search {
@@ -247,6 +248,7 @@ ALWAYS_INLINE void search_panels(const int panels, const bool is_kept, const sea
 {
     const int vectors = panels * PANEL_FLOATS;
     const int32_t k = s->centres->k;
+    const int64_t panel_bytes = QN_PANEL * (int64_t)sizeof(number) * s->centres->d;
     floats square[SEARCH_VECTORS];
     lowest low;
     int32_t j = 0;
@@ -257,6 +259,7 @@ ALWAYS_INLINE void search_panels(const int panels, const bool is_kept, const sea
         low.index[v] = floats_all(0.0F);
     }
     low.number = floats_all(0.0F);
+    fetch_now((uintptr_t)x + (uintptr_t)(PANELS_AHEAD * panel_bytes), panels * panel_bytes);
     shift_rows(vectors, is_kept, s, x, rows, square);
     for (; j + SEARCH_CENTRES <= k; j += SEARCH_CENTRES)
         score_centres(SEARCH_CENTRES, vectors, is_kept, s, j, x, rows, &low);

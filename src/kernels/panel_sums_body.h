@@ -183,6 +183,7 @@ static void add_panel(int32_t n, const panel_rows *rows, const int32_t *label, i
 void KERNEL(label_sums)(int64_t n_rows, int32_t d, const number *x, const int32_t *label,
                         const double *weight, double *sums, double *weights)
 {
+    const int64_t panel_bytes = QN_PANEL * (int64_t)sizeof(number) * d;
     panel_rows rows;
 
     for (int64_t start = 0; start < n_rows; start += QN_PANEL, x += (int64_t)d * QN_PANEL) {
@@ -191,6 +192,8 @@ void KERNEL(label_sums)(int64_t n_rows, int32_t d, const number *x, const int32_
         const bool is_plain = !weight && n_here == QN_PANEL && labels_are_positive(to);
         sum_target t = {n_here, d, to, weight ? weight + start : NULL, sums, weights};
 
+        /* The next chunk of a caller who works through a table. */
+        fetch_later((uintptr_t)x + (uintptr_t)(n_rows / QN_PANEL * panel_bytes), panel_bytes);
         for (int32_t f = 0; f < d; f += SUM_FEATURES) {
             const int32_t n = d - f < SUM_FEATURES ? d - f : SUM_FEATURES;
 
