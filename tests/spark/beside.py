@@ -32,6 +32,7 @@ def need_shared():
 
 
 def session():
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # the system's own has no numpy
     spark = (SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
              .config("spark.sql.shuffle.partitions", "4").config("spark.ui.showConsoleProgress", "false")
              .config("spark.driver.memory", "2g").getOrCreate())

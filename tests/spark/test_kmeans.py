@@ -59,8 +59,8 @@ def main():
 
     # The same start, the same path.
     for iterations in (1, 3, 40):
-        theirs = OldKMeans.train(frame.rdd.map(lambda r: r.features.toArray()), K, maxIterations=iterations, epsilon=0,
-                                 initialModel=OldKMeansModel([r for r in rows[:K]]))
+        theirs = OldKMeans.train(frame.rdd.map(lambda r: r.features.toArray()), K, maxIterations=iterations, seed=1,
+                                 epsilon=0.0, initialModel=OldKMeansModel([r for r in rows[:K]]))
         quern("fit", "kmeans", "--input", rows_csv, "--k", K, "--init-mode", start_csv, "--max-iter", iterations,
               "--tol", 0, "--precision", "double", "--model", tmp / f"ours{iterations}", "--runs-dir", "none")
         worst = np.abs(centres(quern("inspect", tmp / f"ours{iterations}")) - np.array(theirs.centers)).max()
