@@ -432,6 +432,7 @@ qn_status qn_source_from_arrow(qn_context *ctx, struct ArrowArrayStream *stream,
     moved.release = NULL;
     source->base.ops = &source_ops;
     source->base.format = QN_FORMAT_AUTO;
+    source->base.is_once = true;
     error_number = source->stream.get_schema(&source->stream, &schema);
     if (error_number) {
         schema.release = NULL;
