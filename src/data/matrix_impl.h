@@ -96,6 +96,9 @@ typedef struct qn_matrix_plan {
 /* The files of a matrix in the order of their names; options->sample may leave some out. */
 qn_status qn_matrix_source_open(qn_context *ctx, const qn_matrix_options *options,
                                 int64_t *files_total, qn_source **source);
+/* At most 8 of the files that a sample of files leaves out, evenly spaced; *source NULL: none. */
+qn_status qn_matrix_probe_open(qn_context *ctx, const qn_matrix_options *options, int64_t *n_files,
+                               qn_source **source);
 /* Which splits are read. `by_file`: files are still to be chosen among those of the source. */
 qn_status qn_matrix_plan_make(qn_context *ctx, const qn_source *source,
                               const qn_matrix_options *options, bool by_file, qn_matrix_plan *plan);

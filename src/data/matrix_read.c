@@ -222,6 +222,7 @@ static qn_status read_batches(qn_matrix_job *job, qn_split_read *split, int32_t 
         QN_TRY(take_batch(job, split, thread, batch));
     }
     QN_TRY(qn_cell_writer_end(&job->thread[thread].writer, &split->cells));
+    split->is_read = true;
     qn_reading_split_done(&job->reading, split->number, rejects);
 done:
     return st;
@@ -304,6 +305,7 @@ static qn_status prepare(qn_matrix_job *job)
     m->has_weight = m->features.weight != NULL;
     qn_matrix_shape_init(&job->shape, m->n_features, m->is_double, m->has_label, m->has_weight,
                          ctx->cells.table_rows);
+    QN_TRY(qn_matrix_check_budget(job));
     QN_TRY(qn_store_create(ctx, "rows of the matrix", &m->store));
     job->first_own = job->plan.n * qn_rank(ctx) / qn_size(ctx);
     job->n_own = job->plan.n * (qn_rank(ctx) + 1) / qn_size(ctx) - job->first_own;
@@ -406,11 +408,12 @@ static qn_status read_all(qn_matrix_job *job)
         QN_TRY(
             qn_features_find(ctx, job->source, job->options, job->use->categories, &m->features));
     QN_TRY_ALL(prepare(job));
-    QN_TRY_ALL(qn_parallel(ctx, job->n_own, read_split, job));
+    QN_TRY_ALL(qn_matrix_explain(job, qn_parallel(ctx, job->n_own, read_split, job)));
     QN_TRY(join_counts(job));
     QN_TRY(join_first_missing(job));
     QN_TRY(qn_matrix_finish(job));
     QN_TRY_ALL(check_not_empty(job));
+    QN_TRY(qn_matrix_tell_sample(job));
 done:
     return st;
 }
@@ -440,6 +443,7 @@ static qn_status read_source(qn_context *ctx, qn_source *source, int64_t files_t
     qn_matrix_job job = {.ctx = ctx, .options = options, .use = use, .source = source};
     qn_status st = QN_OK;
 
+    job.is_from_files = files_total > 0;
     job.reading.ctx = ctx;
     qn_reading_init(&job.reading);
     QN_TRY_ALL(qn_calloc_array(ctx, (void **)&job.matrix, 1, sizeof *job.matrix, "a matrix"));

@@ -10,6 +10,9 @@
 #include "data/matrix_impl.h"
 #include "data/source_files.h"
 
+/* Files that are looked into for the shares of labels. */
+#define MAX_PROBED 8
+
 /* As folders are walked: a '/' ends a name and comes before everything. */
 static int compare_paths(const char *a, const char *b)
 {
@@ -59,13 +62,29 @@ static int64_t sampled_files(const qn_matrix_options *options, int64_t n)
     return wanted > 1 ? wanted : 1;
 }
 
+/* Opens `n` paths as the options say. */
+static qn_status open_paths(qn_context *ctx, const qn_matrix_options *options, const char **path,
+                            int64_t n, qn_source **source)
+{
+    qn_source_options open = {
+        .path = path,
+        .n_paths = n,
+        .format = (qn_format)options->format,
+        .header = options->header - 1,
+        .split_bytes = (int64_t)options->split_bytes,
+        .by_row_group = options->sample == QN_SAMPLE_ROW_GROUPS && options->fraction < 1.0,
+    };
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_delimiter_parse(ctx, options->delimiter, &open.delimiter));
+    QN_TRY(qn_source_open(ctx, &open, source));
+done:
+    return st;
+}
+
 qn_status qn_matrix_source_open(qn_context *ctx, const qn_matrix_options *options,
                                 int64_t *files_total, qn_source **source)
 {
-    qn_source_options open = {
-        .format = (qn_format)options->format,
-        .header = options->header - 1,
-    };
     qn_file_list files = {0};
     const char **path = NULL;
     qn_status st = QN_OK;
@@ -75,15 +94,37 @@ qn_status qn_matrix_source_open(qn_context *ctx, const qn_matrix_options *option
     if (options->input.n == 0)
         return qn_fail(ctx, QN_EINVAL, "--input is missing: name a file or a folder");
     QN_TRY(check_fraction(ctx, options));
-    QN_TRY(qn_delimiter_parse(ctx, options->delimiter, &open.delimiter));
     QN_TRY(
         qn_file_list_fill(ctx, (const char *const *)options->input.item, options->input.n, &files));
     QN_TRY(sorted_paths(ctx, &files, &path));
-    open.path = path;
-    open.n_paths = sampled_files(options, files.n);
-    open.split_bytes = (int64_t)options->split_bytes;
     *files_total = files.n;
-    QN_TRY(qn_source_open(ctx, &open, source));
+    QN_TRY(open_paths(ctx, options, path, sampled_files(options, files.n), source));
+done:
+    qn_free(path);
+    qn_file_list_release(&files);
+    return st;
+}
+
+qn_status qn_matrix_probe_open(qn_context *ctx, const qn_matrix_options *options, int64_t *n_files,
+                               qn_source **source)
+{
+    qn_file_list files = {0};
+    const char **path = NULL;
+    qn_status st = QN_OK;
+
+    *source = NULL;
+    *n_files = 0;
+    QN_TRY(
+        qn_file_list_fill(ctx, (const char *const *)options->input.item, options->input.n, &files));
+    QN_TRY(sorted_paths(ctx, &files, &path));
+    const int64_t first = sampled_files(options, files.n);
+    const int64_t left = files.n - first;
+    const int64_t n = left < MAX_PROBED ? left : MAX_PROBED;
+    for (int64_t i = 0; i < n; i++)
+        path[i] = path[first + (2 * i + 1) * left / (2 * n)];
+    *n_files = n;
+    if (n > 0)
+        QN_TRY(open_paths(ctx, options, path, n, source));
 done:
     qn_free(path);
     qn_file_list_release(&files);

@@ -89,6 +89,17 @@ done:
     return st;
 }
 
+/* Packed files hold more than they weigh: fewer are guessed. */
+static int64_t guess_rows(const qn_text_source *s, const qn_text_sample *sample)
+{
+    int64_t n_lines = sample->is_whole && sample->text[sample->n - 1] != '\n';
+
+    for (size_t i = 0; i < sample->n; i++)
+        n_lines += sample->text[i] == '\n';
+    n_lines -= s->base.schema.has_names && n_lines > 0;
+    return (int64_t)((double)s->files.bytes * (double)n_lines / (double)sample->n);
+}
+
 /* The first file that holds anything tells what all are. */
 static qn_status sniff_files(qn_context *ctx, const qn_source_options *o, qn_text_source *s)
 {
@@ -102,6 +113,7 @@ static qn_status sniff_files(qn_context *ctx, const qn_source_options *o, qn_tex
         QN_TRY(sample_file(ctx, s, file, &stream, &sample));
         if (sample.n > 0) {
             QN_TRY(qn_text_sniff(ctx, o, &sample, s));
+            s->base.n_rows = guess_rows(s, &sample);
             if (file->is_once) {
                 s->waiting = stream;
                 stream = NULL;

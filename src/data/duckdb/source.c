@@ -5,10 +5,6 @@
 #include "base/alloc.h"
 #include "base/context.h"
 
-/* A file of more rows is cut into runs of this many, so that several threads can read it. Part of
- * what a split is: never a function of threads or memory. */
-#define SPLIT_ROWS ((int64_t)1 << 21)
-
 static void source_free(qn_source *base)
 {
     qn_duck_source *source = (qn_duck_source *)base;
@@ -136,7 +132,7 @@ done:
     return st;
 }
 
-static void add_file_list(qn_string *sql, const qn_file_list *files)
+void qn_duck_add_files(qn_string *sql, const qn_file_list *files)
 {
     qn_string_add(sql, "[");
     for (int64_t i = 0; i < files->n; i++) {
@@ -154,7 +150,7 @@ static qn_status source_describe(qn_context *ctx, qn_duck_source *source,
     qn_status st = QN_OK;
 
     qn_string_add(&from, source->base.format == QN_FORMAT_JSON ? "read_json(" : "read_parquet(");
-    add_file_list(&from, &source->files);
+    qn_duck_add_files(&from, &source->files);
     qn_string_add(&from, ", union_by_name=true");
     if (source->base.format == QN_FORMAT_JSON)
         qn_string_add(&from, ", format='newline_delimited', records=true, ignore_errors=true");
@@ -166,81 +162,6 @@ static qn_status source_describe(qn_context *ctx, qn_duck_source *source,
                               &source->schema);
     source->base.schema = (qn_schema){source->schema.field, source->schema.n, .has_names = true};
     qn_string_release(&from);
-    return st;
-}
-
-static qn_status add_split(qn_context *ctx, qn_duck_source *source, const qn_duck_split *split)
-{
-    qn_status st = QN_OK;
-
-    if (source->n_splits == source->split_capacity) {
-        const int64_t capacity = source->split_capacity * 2 + 16;
-
-        QN_GROW(ctx, source->split, capacity, "splits");
-        source->split_capacity = capacity;
-    }
-    source->split[source->n_splits++] = *split;
-done:
-    return st;
-}
-
-static qn_status split_file(qn_context *ctx, qn_duck_source *source, int64_t file, int64_t rows)
-{
-    qn_status st = QN_OK;
-
-    if (rows <= SPLIT_ROWS)
-        return add_split(ctx, source, &(qn_duck_split){file, 0, -1});
-    for (int64_t first = 0; first < rows && st == QN_OK; first += SPLIT_ROWS) {
-        const int64_t end = first + SPLIT_ROWS < rows ? first + SPLIT_ROWS : rows;
-
-        st = add_split(ctx, source, &(qn_duck_split){file, first, end});
-    }
-    return st;
-}
-
-/* Asks the footers for their rows; they come in the order of the list. */
-static qn_status split_parquet(qn_context *ctx, qn_duck_source *source,
-                               duckdb_connection connection)
-{
-    qn_string sql = {0};
-    qn_duck_stream stream = {0};
-    duckdb_data_chunk chunk;
-    int64_t file = 0;
-    qn_status st = QN_OK;
-
-    qn_string_add(&sql, "SELECT CAST(num_rows AS BIGINT) FROM parquet_file_metadata(");
-    add_file_list(&sql, &source->files);
-    qn_string_add(&sql, ")");
-    if (sql.failed) {
-        st = qn_fail(ctx, QN_ENOMEM, "no memory for the names of the files");
-        goto done;
-    }
-    QN_TRY(qn_duck_stream_open(ctx, connection, sql.text, source->files.file[0].path, &stream));
-    QN_TRY(qn_duck_stream_next(ctx, &stream, &chunk));
-    while (chunk) {
-        const int64_t *rows = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0));
-
-        for (idx_t i = 0; i < duckdb_data_chunk_get_size(chunk) && file < source->files.n; i++)
-            QN_TRY(split_file(ctx, source, file++, rows[i]));
-        QN_TRY(qn_duck_stream_next(ctx, &stream, &chunk));
-    }
-    if (file != source->files.n)
-        st = qn_fail(ctx, QN_EINTERNAL, "%s: %lld footers for %lld files",
-                     source->files.file[0].path, (long long)file, (long long)source->files.n);
-done:
-    qn_duck_stream_close(&stream);
-    qn_string_release(&sql);
-    return st;
-}
-
-static qn_status source_split(qn_context *ctx, qn_duck_source *source, duckdb_connection connection)
-{
-    qn_status st = QN_OK;
-
-    if (source->base.format == QN_FORMAT_PARQUET)
-        return split_parquet(ctx, source, connection);
-    for (int64_t file = 0; file < source->files.n && st == QN_OK; file++)
-        st = add_split(ctx, source, &(qn_duck_split){file, 0, -1});
     return st;
 }
 
@@ -284,7 +205,7 @@ qn_status qn_duck_source_open(qn_context *ctx, const qn_source_options *options,
     QN_TRY(qn_duck_open(ctx, &made->duck));
     QN_TRY(qn_duck_connect(&made->duck, &connection));
     QN_TRY(source_describe(ctx, made, connection));
-    QN_TRY(source_split(ctx, made, connection));
+    QN_TRY(qn_duck_split_files(ctx, made, connection, options->by_row_group));
     *source = &made->base;
     made = NULL;
 done:

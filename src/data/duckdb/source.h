@@ -33,6 +33,12 @@ void qn_duck_schema_release(qn_duck_schema *schema);
 /* Index of a column by its exact name, -1 if there is none. */
 int32_t qn_duck_schema_find(const qn_duck_schema *schema, const char *name);
 
+/* ['a.parquet', 'b.parquet'] */
+void qn_duck_add_files(qn_string *sql, const qn_file_list *files);
+/* Cuts the files into splits; by_row_group: one a row group of Parquet. */
+qn_status qn_duck_split_files(qn_context *ctx, qn_duck_source *source, duckdb_connection connection,
+                              bool by_row_group);
+
 qn_status qn_duck_reader_open(qn_context *ctx, qn_source *source, int64_t split,
                               const qn_column_request *request, int32_t n_columns,
                               qn_reader **reader);
