@@ -22,6 +22,7 @@ extern const qn_command qn_cmd_help;
 extern const qn_command qn_cmd_inspect;
 extern const qn_command qn_cmd_man;
 extern const qn_command qn_cmd_params;
+extern const qn_command qn_cmd_plot_kmeans;
 extern const qn_command qn_cmd_predict;
 extern const qn_command qn_cmd_recommend;
 extern const qn_command qn_cmd_runs_export;

@@ -267,9 +267,12 @@ static void put_mark(const plot_canvas *c, const qn_plot_series *series, const q
         return;
     }
     put(c, row, column, c->signs->mark, 3, p->by);
-    if (p->note)
-        put_text(c, row, column + 2 + length <= c->width ? column + 2 : column - 1 - length,
-                 p->note, p->by);
+    if (p->note) {
+        const bool is_right = column + 2 + length <= c->width;
+
+        put(c, row, is_right ? column + 1 : column - 1, " ", 4, p->by);
+        put_text(c, row, is_right ? column + 2 : column - 1 - length, p->note, p->by);
+    }
 }
 
 static void put_series(const plot_canvas *c, const qn_plot_series *series)
