@@ -50,6 +50,7 @@ set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${QN_DUCKDB_DIR})
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS gnuplot-nox) # pictures
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 if(TARGET quern)
   # Man pages and completions are made from the parameter tables by the program itself.

@@ -6,9 +6,10 @@
 #include "base/system.h"
 #include "cli/commands.h"
 #include "data/parquet.h"
+#include "experiment/draw.h"
 #include "kernels/kernels.h"
 
-#define DOCTOR_PARTS 2
+#define DOCTOR_PARTS 3
 
 typedef struct doctor_part {
     const char *name;
@@ -61,6 +62,21 @@ static void find_curl(doctor_part *part)
         memmove(part->found, part->found + 8, strlen(part->found + 8) + 1);
 }
 
+static void find_gnuplot(qn_context *ctx, doctor_part *part)
+{
+    static char ask[] = "set print '-'; print GPVAL_VERSION\n";
+    const qn_string script = {.text = ask, .length = sizeof ask - 1};
+    qn_string version = {0};
+
+    part->name = "gnuplot";
+    part->used_for = "pictures as files";
+    part->install = "apt-get install gnuplot-nox";
+    if (qn_draw(ctx, NULL, &script, &version) == QN_OK)
+        snprintf(part->found, sizeof part->found, "%.*s",
+                 (int)strcspn(qn_string_text(&version), "\n"), qn_string_text(&version));
+    qn_string_release(&version);
+}
+
 static void add_disk(doctor_report *report, const char *path)
 {
     doctor_disk *disk = &report->disk[report->n_disks++];
@@ -79,6 +95,7 @@ static void examine(const qn_cli *cli, doctor_report *report)
         add_disk(report, cli->globals->scratch);
     find_parquet(cli->ctx, &report->part[0]);
     find_curl(&report->part[1]);
+    find_gnuplot(cli->ctx, &report->part[2]);
 }
 
 static void print_memory(const qn_cli *cli, const qn_system *system)
