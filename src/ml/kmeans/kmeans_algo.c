@@ -157,6 +157,8 @@ static void algo_summary(qn_context *ctx, const qn_model *base, qn_json *j)
 
     json_fit(model, j);
     qn_emit_count(ctx, "k", model->k);
+    for (int32_t c = 0; model->size && c < model->k; c++)
+        qn_emit_count(ctx, "cluster_sizes[]", model->size[c]);
     qn_emit_count(ctx, "iterations", model->iterations);
     for (int32_t c = 0; model->size && c < model->k; c++)
         qn_emit_count(ctx, "cluster_sizes[]", model->size[c]);
