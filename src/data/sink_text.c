@@ -111,6 +111,22 @@ static bool has_quotes(const text_sink *s)
     return s->delimiter[1] == '\0';
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Digits with what stands in numbers and dates: most fields, and never in need of quotes. */
+static bool looks_like_number(const char *text, size_t n)
+{
+    if (n == 0 || !(is_digit(text[0]) || (n > 1 && text[0] == '-' && is_digit(text[1]))))
+        return false;
+    for (size_t i = 1; i < n; i++)
+        if (!is_digit(text[i]) && text[i] != '.' && text[i] != '-' && text[i] != 'e')
+            return false;
+    return true;
+}
+
 /* What would not read back as the same text: also nothing, blanks and the words for a missing
  * value. */
 static bool needs_quotes(const text_sink *s, const char *text, size_t n)
@@ -135,7 +151,7 @@ static void add_quoted(qn_string *out, const char *text, size_t n)
 
 static qn_status add_text(qn_context *ctx, text_sink *s, const char *text, size_t n)
 {
-    if (!needs_quotes(s, text, n)) {
+    if (looks_like_number(text, n) || !needs_quotes(s, text, n)) {
         qn_string_add_bytes(&s->text, text, n);
         return QN_OK;
     }

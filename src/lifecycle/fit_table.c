@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "base/alloc.h"
 #include "base/context.h"
 #include "data/assemble.h"
@@ -194,13 +196,51 @@ static qn_status fit(fit_job *job)
         return qn_fail(ctx, QN_EDATA, "--strict: %s; nothing was saved", doubt);
     ops->digest(job->model, result->digest);
     qn_emit_fact(ctx, "model_digest", result->digest);
-    qn_json_open(&result->summary, NULL, '{');
-    ops->summary(ctx, job->model, &result->summary);
-    qn_json_close(&result->summary, '}');
-    if (result->summary.out.failed)
-        st = qn_fail(ctx, QN_ENOMEM, "no memory for the summary of the fit");
 done:
     return st;
+}
+
+/* What the algorithm says of its fit. After the test files, so that of two figures with one name
+ * the record keeps that of the fit. */
+static qn_status summarise(fit_job *job)
+{
+    qn_json *summary = &job->result->summary;
+
+    qn_json_open(summary, NULL, '{');
+    job->algo->table->summary(job->ctx, job->model, summary);
+    qn_json_close(summary, '}');
+    return summary->out.failed
+               ? qn_fail(job->ctx, QN_ENOMEM, "no memory for the summary of the fit")
+               : QN_OK;
+}
+
+static void emit_number(qn_context *ctx, const char *key, const char *array, const json_t *value)
+{
+    char name[96];
+
+    snprintf(name, sizeof name, "test.%s%s", key, array);
+    if (json_is_number(value))
+        qn_emit_metric(ctx, name, json_number_value(value),
+                       json_is_integer(value) ? "count" : NULL);
+}
+
+/* The figures of the test files for the run record, where they stand below "test". */
+static qn_status emit_figures(qn_context *ctx, const qn_json *figures)
+{
+    json_t *root = json_loads(qn_string_text(&figures->out), 0, NULL);
+    json_t *value, *element;
+    const char *key;
+    size_t i;
+
+    if (!root)
+        return qn_fail(ctx, QN_ENOMEM, "no memory for the figures");
+    json_object_foreach(root, key, value)
+    {
+        emit_number(ctx, key, "", value);
+        json_array_foreach(value, i, element) emit_number(ctx, key, "[]", element);
+    }
+    json_decref(root);
+    return QN_OK;
 }
 
 static qn_status evaluate(fit_job *job)
@@ -218,6 +258,8 @@ static qn_status evaluate(fit_job *job)
     qn_json_close(figures, '}');
     if (figures->out.failed)
         st = qn_fail(ctx, QN_ENOMEM, "no memory for the figures");
+    else
+        st = emit_figures(ctx, figures);
 done:
     if (st != QN_OK)
         qn_json_release(figures);
@@ -282,6 +324,7 @@ static qn_status run(fit_job *job)
     QN_TRY(fit(job));
     if (job->options->test.n > 0)
         QN_TRY(evaluate(job));
+    QN_TRY(summarise(job));
     if (job->options->model)
         QN_TRY(save(job));
 done:

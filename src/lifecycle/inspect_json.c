@@ -154,7 +154,6 @@ static void add_table_model(const qn_inspect_result *r, qn_json *j)
     qn_json_text(j, "kernel_set", m->kernel_set);
     qn_json_text(j, "prediction_col", m->prediction_col);
     add_hex(j, "data_fingerprint", m->data_fingerprint);
-    qn_json_int(j, "n_features", m->n_features);
     qn_features_json(&m->features, j, "features");
     qn_json_open(j, "parameters", '{');
     qn_model_params_write(r->algo->params, ops->params(m), j);

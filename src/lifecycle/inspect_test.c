@@ -182,6 +182,124 @@ static void a_model_is_known_by_its_folder(void **state)
     CHECK_EQ(qn_alloc_live(*state), 0);
 }
 
+/* x 1 2 3 and two gaps, y of text and numbers (first read as numbers), z one number. */
+static const char table_csv[] = "x,y,z,name\n1,4,7,ann\n3,4,7,bob\n,ten,7,cid\n2,8,7,dan\n"
+                                "inf,6,7\ninf,6,7,eve\n";
+
+static qn_status inspect_table(qn_context *ctx, const char *path, const char *label,
+                               size_t split_bytes, qn_inspect_result *result)
+{
+    const qn_inspect_options options = {.label = label};
+    qn_ratings_options ratings;
+
+    qn_params_init(&qn_ratings_table, &ratings);
+    ratings.input = (qn_text_list){&path, 1};
+    ratings.split_bytes = split_bytes;
+    return qn_inspect_run(ctx, &options, &ratings, result);
+}
+
+static void columns_of_numbers_are_measured(void **state)
+{
+    folder *f = folder_make(*state);
+    const char *path = folder_put(f, "t.csv", table_csv);
+    qn_inspect_result r;
+
+    CHECK_OK(*state, inspect_table(*state, path, NULL, 0, &r));
+    CHECK_EQ(r.kind, QN_INSPECT_TABLE);
+    CHECK(r.has_statistics);
+    CHECK_EQ(r.n_rows, 5);
+    CHECK_EQ(r.counts.rows_bad, 1);
+    CHECK(strstr(r.counts.first_reject, "t.csv, line ") != NULL);
+    CHECK_EQ(r.column[0].n, 3);
+    CHECK_EQ(r.column[0].missing, 2);
+    CHECK_NEAR(r.column[0].min, 1, 0);
+    CHECK_NEAR(r.column[0].max, 3, 0);
+    CHECK_NEAR(r.column[0].mean, 2, 1e-15);
+    CHECK_NEAR(r.column[0].deviation, 1, 1e-15);
+    CHECK_NEAR(r.column[2].deviation, 0, 0);
+    CHECK(!r.column[3].is_number);
+    qn_inspect_result_release(&r);
+    folder_remove(f);
+    CHECK_EQ(qn_alloc_live(*state), 0);
+}
+
+static void labels_are_counted_by_value(void **state)
+{
+    folder *f = folder_make(*state);
+    const char *path = folder_put(f, "t.csv", "a,b\n1,2\n1,0\n1,2\n1,-3.5\n1,2\n");
+    qn_inspect_result r;
+
+    CHECK_OK(*state, inspect_table(*state, path, "b", 0, &r));
+    CHECK_TEXT(r.label, "b");
+    CHECK_EQ(r.n_labels, 3);
+    CHECK_NEAR(r.label_value[0], -3.5, 0);
+    CHECK_NEAR(r.label_value[2], 2, 0);
+    CHECK_EQ(r.label_count[2], 3);
+    qn_inspect_result_release(&r);
+    CHECK_EQ(inspect_table(*state, path, "bb", 0, &r), QN_ENOTFOUND);
+    CHECK_ERROR(*state, "b");
+    folder_remove(f);
+    CHECK_EQ(qn_alloc_live(*state), 0);
+}
+
+/* Splits join in their order: the figures depend on them alone, and little on how many there are.
+ */
+static void figures_do_not_depend_on_threads(void **state)
+{
+    folder *f = folder_make(*state);
+    qn_string text = {0};
+    qn_context *one = NULL;
+    qn_inspect_result a, b, whole;
+    const char *path;
+
+    qn_string_add(&text, "x,y\n");
+    for (int32_t i = 0; i < 5000; i++)
+        qn_string_addf(&text, "%d.%d,%d\n", i % 97, i % 7, i);
+    path = folder_put(f, "t.csv", qn_string_text(&text));
+    CHECK_EQ(qn_context_create(&(qn_context_options){.threads = 1}, &one), QN_OK);
+    CHECK_OK(*state, inspect_table(*state, path, NULL, 1000, &a));
+    CHECK_OK(one, inspect_table(one, path, NULL, 1000, &b));
+    CHECK_OK(*state, inspect_table(*state, path, NULL, 0, &whole));
+    CHECK(a.n_splits > 20);
+    for (int32_t c = 0; c < 2; c++) {
+        CHECK_EQ(a.column[c].n, 5000);
+        CHECK_NEAR(a.column[c].mean, b.column[c].mean, 0);
+        CHECK_NEAR(a.column[c].deviation, b.column[c].deviation, 0);
+        CHECK_NEAR(a.column[c].mean, whole.column[c].mean, 1e-9);
+        CHECK_NEAR(a.column[c].deviation, whole.column[c].deviation, 1e-9);
+    }
+    /* 0 .. 4999 */
+    CHECK_NEAR(a.column[1].mean, 2499.5, 1e-9);
+    CHECK_NEAR(a.column[1].deviation, 1443.5200033252061, 1e-8);
+    qn_inspect_result_release(&a);
+    qn_inspect_result_release(&whole);
+    qn_inspect_result_release(&b);
+    qn_context_free(one);
+    qn_string_release(&text);
+    folder_remove(f);
+}
+
+static void every_failed_allocation_of_a_table_leaves_nothing(void **state)
+{
+    folder *f = folder_make(*state);
+    const char *path = folder_put(f, "t.csv", table_csv);
+    qn_status st = QN_ENOMEM;
+
+    for (int64_t allowed = 0; st != QN_OK; allowed++) {
+        qn_inspect_result r;
+
+        qn_alloc_fail_after(*state, allowed);
+        st = inspect_table(*state, path, "x", 0, &r);
+        qn_alloc_fail_after(*state, QN_NEVER);
+        CHECK(st == QN_OK || st == QN_ENOMEM);
+        if (st == QN_OK)
+            qn_inspect_result_release(&r);
+        CHECK_EQ(qn_alloc_live(*state), 0);
+        CHECK(allowed < 1000);
+    }
+    folder_remove(f);
+}
+
 static void every_failed_allocation_leaves_nothing(void **state)
 {
     folder *f = folder_make(*state);
@@ -229,6 +347,10 @@ int main(void)
         cmocka_unit_test(the_schema_alone_reads_no_rows),
         cmocka_unit_test(another_table_is_shown_by_its_columns),
         cmocka_unit_test(a_model_is_known_by_its_folder),
+        cmocka_unit_test(columns_of_numbers_are_measured),
+        cmocka_unit_test(labels_are_counted_by_value),
+        cmocka_unit_test(figures_do_not_depend_on_threads),
+        cmocka_unit_test(every_failed_allocation_of_a_table_leaves_nothing),
         cmocka_unit_test(every_failed_allocation_leaves_nothing),
     };
 
