@@ -160,8 +160,6 @@ static void algo_summary(qn_context *ctx, const qn_model *base, qn_json *j)
     for (int32_t c = 0; model->size && c < model->k; c++)
         qn_emit_count(ctx, "cluster_sizes[]", model->size[c]);
     qn_emit_count(ctx, "iterations", model->iterations);
-    for (int32_t c = 0; model->size && c < model->k; c++)
-        qn_emit_count(ctx, "cluster_sizes[]", model->size[c]);
     qn_emit_fact(ctx, "converged", model->has_converged ? "true" : "false");
     qn_emit_metric(ctx, "training_cost", model->training_cost, NULL);
     qn_emit_metric(ctx, "cost", model->cost, NULL);
