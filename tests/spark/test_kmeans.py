@@ -23,7 +23,7 @@ def write(path, names, rows):
 
 
 def centres(model):
-    return np.array([c["centre"] for c in sorted(model["centres"], key=lambda c: c["cluster"])])
+    return np.array(model["centres"])
 
 
 def predictions(path):
