@@ -72,7 +72,7 @@ static void json_sizes(const int64_t *size, int64_t n_rows, int32_t k, qn_json *
     qn_json_close(j, ']');
     qn_json_open(j, "cluster_share", '[');
     for (int32_t c = 0; c < k; c++)
-        qn_json_real(j, NULL, n_rows > 0 ? 100.0 * (double)size[c] / (double)n_rows : NAN);
+        qn_json_real(j, NULL, n_rows > 0 ? (double)size[c] / (double)n_rows : NAN);
     qn_json_close(j, ']');
 }
 

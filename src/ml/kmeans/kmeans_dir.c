@@ -47,7 +47,9 @@ static const char *inside(qn_json *json)
 
 static void params_as_spark(const qn_kmeans_params *params, const char *prediction_col, qn_json *j)
 {
-    const bool is_random = params->init_mode && qn_name_equal(params->init_mode, "random");
+    const char *mode = params->init_mode;
+    const bool is_parallel =
+        !mode || qn_name_equal(mode, "k-means||") || qn_name_equal(mode, "k-means-parallel");
 
     qn_json_open(j, NULL, '{');
     qn_json_text(j, "featuresCol", "features");
@@ -56,7 +58,7 @@ static void params_as_spark(const qn_kmeans_params *params, const char *predicti
     qn_json_int(j, "maxIter", params->max_iter);
     qn_json_real(j, "tol", params->tol);
     /* Spark knows two; quern.json has the file. */
-    qn_json_text(j, "initMode", is_random ? "random" : "k-means||");
+    qn_json_text(j, "initMode", is_parallel ? "k-means||" : "random");
     qn_json_int(j, "initSteps", params->init_steps);
     qn_json_text(j, "distanceMeasure",
                  params->distance_measure == QN_COSINE ? "cosine" : "euclidean");

@@ -137,8 +137,7 @@ static void spark_sees_what_it_knows(void **state)
     metadata = folder_get(f, "model/metadata/part-00000");
     CHECK(strstr(metadata, "\"class\":\"org.apache.spark.ml.clustering.KMeansModel\"") != NULL);
     CHECK(strstr(metadata, "\"paramMap\":{\"featuresCol\":\"features\"") != NULL);
-    CHECK(strstr(metadata, "\"k\":3,\"maxIter\":20,\"tol\":0.025,\"initMode\":\"k-means||\"") !=
-          NULL);
+    CHECK(strstr(metadata, "\"k\":3,\"maxIter\":20,\"tol\":0.025,\"initMode\":\"random\"") != NULL);
     CHECK(strstr(metadata, "\"distanceMeasure\":\"cosine\"") != NULL);
     CHECK(strstr(metadata, "starts/first.csv") == NULL);
     CHECK(strstr(metadata, "\"uid\":\"kmeans_") != NULL);
@@ -354,7 +353,8 @@ static void a_failed_save_leaves_the_old_model(void **state)
             qn_write_fail_after(f->ctx, INT64_MAX, 0);
             CHECK(st == QN_OK || st == QN_EIO);
             CHECK_OK(f->ctx, qn_kmeans_load(f->ctx, folder_file(f, "model"), &back));
-            CHECK(back->k == (st == QN_OK ? 5 : 2) || allowed > 0);
+            /* The last writes come after the swap: the new one may be there whole. */
+            CHECK(back->k == (st == QN_OK ? 5 : 2) || (back->k == 5 && allowed > 5));
             qn_kmeans_free(back);
             CHECK_EQ(folder_count(f), 1);
         }
