@@ -211,7 +211,7 @@ static void one_cluster_has_no_silhouette(void **state)
     qn_algo_kmeans.table->summary(f->ctx, &m->base, &j);
     qn_json_close(&j, '}');
     CHECK(strstr(j.out.text, "\"silhouette\":null") != NULL);
-    CHECK(strstr(j.out.text, "\"cluster_share\":[1]") != NULL);
+    CHECK(strstr(j.out.text, "\"cluster_share\":[1.0]") != NULL);
     qn_json_release(&j);
     qn_kmeans_free(m);
     qn_matrix_free(matrix);
