@@ -152,6 +152,12 @@ typedef struct qn_matrix {
     struct qn_matrix_origin *origin; /* files and rows that the cells come from */
 } qn_matrix;
 
+/* Partition that own cell c belongs to. */
+static inline int64_t qn_matrix_partition(const qn_matrix *matrix, int64_t c)
+{
+    return (matrix->first_cell + c) * matrix->n_partitions / matrix->n_cells;
+}
+
 /* What the caller does with the matrix. */
 typedef struct qn_matrix_use {
     const qn_features *features; /* of a model: take these; NULL: as the options say */

@@ -74,8 +74,8 @@ static qn_status count_partitions(fit_job *job)
     qn_status st = QN_OK;
 
     QN_NEW0(job->ctx, rows, m->n_partitions, "rows of partitions");
-    for (int64_t c = 0; c < m->n_own_cells; c++) /* runs of cells; the store knows splits alone */
-        rows[(m->first_cell + c) * m->n_partitions / m->n_cells] += m->cell[c].n_rows;
+    for (int64_t c = 0; c < m->n_own_cells; c++)
+        rows[qn_matrix_partition(m, c)] += m->cell[c].n_rows;
     QN_TRY(qn_comm_sum_int64(job->ctx, rows, m->n_partitions));
     job->result->partition_rows = rows;
     rows = NULL;

@@ -9,7 +9,6 @@ qn_status kmeans_scan_init(qn_context *ctx, const qn_matrix *data, int32_t measu
 {
     qn_status st = QN_OK;
     const int32_t d = data->n_features;
-    const int64_t partitions = data->n_partitions > 0 ? data->n_partitions : 1;
 
     *scan = (kmeans_scan){.ctx = ctx, .data = data, .width = width};
     scan->n_threads = qn_context_threads(ctx);
@@ -19,7 +18,7 @@ qn_status kmeans_scan_init(qn_context *ctx, const qn_matrix *data, int32_t measu
         QN_TRY(kmeans_rows_init(ctx, d, measure, kmeans_chunk_rows(d), &scan->rows[t]));
         QN_NEW(ctx, scan->sums[t], width, "sums of a cell");
     }
-    QN_NEW0(ctx, scan->progress, partitions, "progress of partitions");
+    QN_NEW0(ctx, scan->progress, data->n_partitions, "progress of partitions");
     QN_TRY(qn_tree_sum_create(ctx, data->n_cells, width, &scan->tree));
 done:
     return st;
@@ -81,16 +80,11 @@ static qn_status visit_block(const scan_run *run, const qn_matrix_block *block, 
     return QN_OK;
 }
 
-static int64_t partition_of(const qn_matrix *data, int64_t cell)
-{
-    return data->n_partitions > 0 ? cell * data->n_partitions / data->n_cells : 0;
-}
-
 /* Books a cell on its partition; the last own one of it sends the event. */
 static void cell_done(const scan_run *run, int64_t c, double seconds, int32_t thread)
 {
     const qn_matrix *data = run->scan->data;
-    const int64_t partition = partition_of(data, data->first_cell + c);
+    const int64_t partition = qn_matrix_partition(data, c);
     kmeans_progress *progress = &run->scan->progress[partition];
     const int64_t us = (int64_t)(seconds * 1e6);
     const int64_t busy = atomic_fetch_add(&progress->busy_us, us) + us;
@@ -147,7 +141,7 @@ static void progress_reset(kmeans_scan *scan)
         atomic_store(&scan->progress[p].rows, 0);
     }
     for (int64_t c = 0; c < data->n_own_cells; c++)
-        atomic_fetch_add(&scan->progress[partition_of(data, data->first_cell + c)].left, 1);
+        atomic_fetch_add(&scan->progress[qn_matrix_partition(data, c)].left, 1);
 }
 
 qn_status kmeans_scan_run(kmeans_scan *scan, const qn_span *job, const char *name,
