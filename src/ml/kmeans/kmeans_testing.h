@@ -44,7 +44,7 @@ static inline qn_status test_read(qn_context *ctx, const char *path, const test_
     options.header = 1; /* no */
     options.precision = (int32_t)t->precision;
     options.partitions = t->partitions;
-    options.split_bytes = 1000;
+    options.split_bytes = t->n > 10000 ? 0 : 1000;
     snprintf(weight, sizeof weight, "%d", t->columns - 1);
     options.weight = t->has_weight ? weight : NULL;
     return qn_matrix_read(ctx, &options, &use, matrix);
