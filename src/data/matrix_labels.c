@@ -6,11 +6,19 @@
 #include "data/matrix_impl.h"
 #include "engine/comm.h"
 
+/* Labels that are compared one by one. */
+#define FEW 12
+
 /* Place of the first value that is not below `value`. */
 static int32_t find(const qn_label_set *set, double value)
 {
     int32_t low = 0, high = set->n;
 
+    if (set->n <= FEW) { /* no branch that depends on the label */
+        for (int32_t i = 0; i < set->n; i++)
+            low += set->value[i] < value;
+        return low;
+    }
     while (low < high) {
         const int32_t middle = (low + high) / 2;
 
