@@ -48,6 +48,19 @@ done:
     return st;
 }
 
+qn_status qn_model_source_read(qn_context *ctx, qn_source *source, const char *table,
+                               const char *const *name, qn_column_request *request, int32_t n,
+                               qn_model_batch *body, void *arg)
+{
+    qn_status st = QN_OK;
+
+    QN_TRY(find_columns(ctx, source, table, name, n, request));
+    for (int64_t split = 0; split < qn_source_n_splits(source); split++)
+        QN_TRY(read_split(ctx, source, split, request, n, body, arg));
+done:
+    return st;
+}
+
 qn_status qn_model_table_read(qn_context *ctx, const qn_model_files *files, const char *table,
                               const char *const *name, qn_column_request *request, int32_t n,
                               qn_model_batch *body, void *arg)
@@ -56,9 +69,7 @@ qn_status qn_model_table_read(qn_context *ctx, const qn_model_files *files, cons
     qn_status st = QN_OK;
 
     QN_TRY(qn_model_files_table(ctx, files, table, &source));
-    QN_TRY(find_columns(ctx, source, table, name, n, request));
-    for (int64_t split = 0; split < qn_source_n_splits(source); split++)
-        QN_TRY(read_split(ctx, source, split, request, n, body, arg));
+    QN_TRY(qn_model_source_read(ctx, source, table, name, request, n, body, arg));
 done:
     qn_source_free(source);
     return st;

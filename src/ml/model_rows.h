@@ -14,6 +14,11 @@ qn_status qn_model_table_read(qn_context *ctx, const qn_model_files *files, cons
                               const char *const *name, qn_column_request *request, int32_t n,
                               qn_model_batch *body, void *arg);
 
+/* The same from a source that is open, which is borrowed. */
+qn_status qn_model_source_read(qn_context *ctx, qn_source *source, const char *table,
+                               const char *const *name, qn_column_request *request, int32_t n,
+                               qn_model_batch *body, void *arg);
+
 /* The type of a vector column in row_metadata, and one of its fields. */
 #define QN_SPARK_VECTOR_TYPE                                                                       \
     "{\"type\":\"udt\",\"class\":\"org.apache.spark.ml.linalg.VectorUDT\","                        \

@@ -10,6 +10,7 @@
 #include "base/context.h"
 #include "kernels/kernels.h"
 #include "ml/als/als_dir.h"
+#include "ml/model_rows.h"
 
 #define MAX_RANK 65536
 
@@ -23,73 +24,6 @@ typedef struct side_reader {
     int64_t *id;    /* [n] */
     float *factors; /* [n x stride] */
 } side_reader;
-
-/* A table row by row: calls `body` for each batch. Any row that does not read is a damaged model.
- */
-typedef qn_status batch_body(qn_context *ctx, const char *path, const qn_batch *batch, void *arg);
-
-static qn_status find_columns(qn_context *ctx, const qn_source *source, const char *table,
-                              const char *const *names, int32_t n, qn_column_request *request)
-{
-    for (int32_t i = 0; i < n; i++)
-        if (qn_source_column(ctx, source, names[i], &request[i].field) != QN_OK)
-            return qn_fail(ctx, QN_EDATA, "table \"%s\" of the model has no column \"%s\"", table,
-                           names[i]);
-    return QN_OK;
-}
-
-static qn_status check_rejects(qn_context *ctx, const char *path, const qn_rejects *rejects)
-{
-    const qn_reject *first = &rejects->example[0];
-
-    if (rejects->total == 0)
-        return QN_OK;
-    return qn_fail(ctx, QN_EDATA, "%s, row %lld is damaged (%s%s%s): save the model again", path,
-                   (long long)first->offset, qn_reject_name(first->kind), *first->text ? ": " : "",
-                   first->text);
-}
-
-/* Reads all of `source`, which is `table`. */
-static qn_status read_source(qn_context *ctx, qn_source *source, const char *table,
-                             const char *const *names, qn_column_request *request,
-                             int32_t n_columns, batch_body *body, void *arg)
-{
-    qn_reader *reader = NULL;
-    qn_status st = QN_OK;
-
-    QN_TRY(find_columns(ctx, source, table, names, n_columns, request));
-    for (int64_t split = 0; split < qn_source_n_splits(source); split++) {
-        const char *path = qn_source_split_path(source, split);
-        const qn_batch *batch = NULL;
-
-        QN_TRY(qn_source_open_split(ctx, source, split, request, n_columns, &reader));
-        QN_TRY(qn_reader_next(ctx, reader, &batch));
-        while (batch) {
-            QN_TRY(check_rejects(ctx, path, qn_reader_rejects(reader)));
-            QN_TRY(body(ctx, path, batch, arg));
-            QN_TRY(qn_reader_next(ctx, reader, &batch));
-        }
-        QN_TRY(check_rejects(ctx, path, qn_reader_rejects(reader)));
-        qn_reader_close(reader);
-        reader = NULL;
-    }
-done:
-    qn_reader_close(reader);
-    return st;
-}
-
-static qn_status read_table(qn_context *ctx, const qn_model_files *files, const char *table,
-                            const char *const *names, qn_column_request *request, int32_t n_columns,
-                            batch_body *body, void *arg)
-{
-    qn_source *source = NULL;
-    qn_status st = qn_model_files_table(ctx, files, table, &source);
-
-    if (st == QN_OK)
-        st = read_source(ctx, source, table, names, request, n_columns, body, arg);
-    qn_source_free(source);
-    return st;
-}
 
 static qn_status side_grow(qn_context *ctx, side_reader *side, int64_t more)
 {
@@ -211,7 +145,7 @@ static qn_status read_side(qn_context *ctx, const qn_model_files *files, side_re
     qn_status st = QN_OK;
 
     side->stride = qn_factor_stride(side->rank);
-    QN_TRY(read_table(ctx, files, side->table, names, request, 2, add_factors, side));
+    QN_TRY(qn_model_table_read(ctx, files, side->table, names, request, 2, add_factors, side));
     QN_TRY(sort_rows(ctx, side));
     QN_TRY(check_order(ctx, files, side));
     *ids = (qn_ids){.type = QN_ID_INT32, .n = side->n, .number = side->id};
@@ -335,8 +269,8 @@ static qn_status read_map(qn_context *ctx, const qn_model_files *files, const ch
     } else {
         QN_NEW(ctx, map.ids.number, ids->n, "ids of a model");
     }
-    QN_TRY(read_source(ctx, source, table, names, request, 2, is_text ? add_texts : add_numbers,
-                       &map));
+    QN_TRY(qn_model_source_read(ctx, source, table, names, request, 2,
+                                is_text ? add_texts : add_numbers, &map));
     if (map.ids.n != ids->n) {
         st = qn_fail(ctx, QN_EDATA,
                      "%s/%s holds %lld ids for %lld rows of factors: copy the whole "
@@ -392,7 +326,7 @@ static qn_status read_counts(qn_context *ctx, const qn_model_files *files, qn_al
         return QN_OK;
     QN_NEW(ctx, model->item_count, model->items.n, "the ratings of each item");
     QN_NEW(ctx, model->item_mean, model->items.n, "the mean rating of each item");
-    QN_TRY(read_table(ctx, files, ALS_COUNTS, names, request, 3, add_counts, &counts));
+    QN_TRY(qn_model_table_read(ctx, files, ALS_COUNTS, names, request, 3, add_counts, &counts));
     if (counts.n != model->items.n)
         st = fail_map(ctx, ALS_COUNTS, counts.n);
 done:
