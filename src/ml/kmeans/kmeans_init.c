@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/math.h"
 #include "base/rng.h"
 #include "ml/kmeans/kmeans_impl.h"
 
@@ -221,6 +222,9 @@ typedef struct local {
     kmeans_rows points; /* the candidates, in panels of doubles, and their weights */
     double *panels;     /* [room x d] */
     double *cost;       /* [n] weight x squared distance to the nearest centre so far */
+    double *cost_tried; /* [n] with a point that is tried as the next */
+    double *cost_best;  /* [n] with the best of them */
+    double *tried;      /* [d] */
     int32_t *before;    /* [n] labels of the last iteration */
     double *sums;       /* [k x d] and [k] weights */
     kmeans_centres *centres;
@@ -254,29 +258,61 @@ static int64_t draw_point(local *l, const double *weight)
     return last;
 }
 
-static void centre_from_point(local *l, int32_t j, int64_t i)
+/* The coordinates of point i. */
+static void point_at(const local *l, int64_t i, double *out)
 {
     const double *x = l->panels + i / QN_PANEL * l->d * QN_PANEL + i % QN_PANEL;
 
     for (int64_t f = 0; f < l->d; f++)
-        l->centres->centre[(int64_t)j * l->d + f] = x[f * QN_PANEL];
+        out[f] = x[f * QN_PANEL];
 }
 
-/* k-means++: each next centre is a point drawn by its cost to those there are. */
+/* The cost of all points if point i were the next centre, into `cost`. */
+static double cost_with(local *l, int64_t i, double *cost)
+{
+    double total = 0;
+
+    point_at(l, i, l->tried);
+    kmeans_distance(&l->points, l->tried);
+    for (int64_t p = 0; p < l->points.n; p++) {
+        const double own = l->points.weight[p] * l->points.distance[p];
+
+        cost[p] = own < l->cost[p] ? own : l->cost[p];
+        total += cost[p];
+    }
+    return total;
+}
+
+/* k-means++: each next centre is the best of a few points drawn by their cost to those there are
+ * (Arthur and Vassilvitskii 2007; the greedy form, as the points are few: Spark draws one, and
+ * where clusters lie well apart it leaves one without a centre more often). */
 static void plus_plus(local *l)
 {
-    centre_from_point(l, 0, draw_point(l, l->points.weight));
-    kmeans_same_label(&l->points, 0);
-    for (int64_t i = 0; i < l->points.n; i++)
-        l->cost[i] = INFINITY;
-    for (int32_t j = 1; j < l->k; j++) {
-        kmeans_distance(&l->points, l->centres->centre + (int64_t)(j - 1) * l->d);
-        for (int64_t i = 0; i < l->points.n; i++) {
-            const double cost = l->points.weight[i] * l->points.distance[i];
+    const int32_t n_tries = 2 + (int32_t)qn_log((double)l->k);
 
-            l->cost[i] = cost < l->cost[i] ? cost : l->cost[i];
+    point_at(l, draw_point(l, l->points.weight), l->centres->centre);
+    kmeans_same_label(&l->points, 0);
+    kmeans_distance(&l->points, l->centres->centre);
+    for (int64_t i = 0; i < l->points.n; i++)
+        l->cost[i] = l->points.weight[i] * l->points.distance[i];
+    for (int32_t j = 1; j < l->k; j++) {
+        double least = INFINITY;
+
+        for (int32_t t = 0; t < n_tries; t++) {
+            const int64_t i = draw_point(l, l->cost);
+            const double total = cost_with(l, i, l->cost_tried);
+
+            if (total < least) {
+                double *swap = l->cost_best;
+
+                least = total;
+                l->cost_best = l->cost_tried;
+                l->cost_tried = swap;
+                memcpy(l->centres->centre + (int64_t)j * l->d, l->tried,
+                       (size_t)l->d * sizeof *l->tried);
+            }
         }
-        centre_from_point(l, j, draw_point(l, l->cost));
+        memcpy(l->cost, l->cost_best, (size_t)l->points.n * sizeof *l->cost);
     }
     kmeans_centres_set(l->centres, l->k);
 }
@@ -292,7 +328,8 @@ static void move_local(local *l)
         double *mean = l->sums + (int64_t)j * l->d;
 
         if (!(weight[j] > 0)) {
-            centre_from_point(l, j, (int64_t)(draw(l) * (double)l->points.n));
+            point_at(l, (int64_t)(draw(l) * (double)l->points.n),
+                     l->centres->centre + (int64_t)j * l->d);
             continue;
         }
         for (int32_t f = 0; f < l->d; f++)
@@ -329,6 +366,9 @@ static qn_status choose(kmeans_fit *fit, int64_t n, const double *x, const doubl
     QN_TRY(kmeans_rows_init(ctx, d, QN_EUCLIDEAN, n, &l.points));
     QN_NEW0(ctx, l.panels, l.points.room * d, "candidates");
     QN_NEW(ctx, l.cost, n, "candidates");
+    QN_NEW(ctx, l.cost_tried, n, "candidates");
+    QN_NEW(ctx, l.cost_best, n, "candidates");
+    QN_NEW(ctx, l.tried, d, "candidates");
     QN_NEW(ctx, l.before, n, "candidates");
     QN_NEW(ctx, l.sums, (int64_t)l.k * (d + 1), "sums of candidates");
     for (int64_t i = 0; i < n * d; i++) {
@@ -344,6 +384,9 @@ done:
     kmeans_rows_release(&l.points);
     qn_free(l.panels);
     qn_free(l.cost);
+    qn_free(l.cost_tried);
+    qn_free(l.cost_best);
+    qn_free(l.tried);
     qn_free(l.before);
     qn_free(l.sums);
     return st;
