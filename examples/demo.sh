@@ -27,10 +27,16 @@ say fit als --input "$dir/ratings.csv" --split random:0.8 --implicit-prefs --ran
 say recommend --model "$dir/choices" --user 1 2 3 -k 10 --exclude-seen "$dir/ratings.csv" \
     --titles "$dir/movies.csv"
 say similar --model "$dir/choices" --item 1 -k 5 --titles "$dir/movies.csv"
+echo
+echo "Tables of numbers are clustered:"
+say datagen blobs --rows 100000 --k 5 --features 6 --out "$dir/blobs" --overwrite
+say fit kmeans --input "$dir/blobs/blobs.csv" --label label --k 5 --model "$dir/clusters" --overwrite --runs-dir "$dir/runs"
+say plot kmeans --model "$dir/clusters" --input "$dir/blobs/blobs.csv" --figure projection
 say runs list --runs-dir "$dir/runs"
 cat <<EOF
 
-The models are in $dir/model and $dir/choices (Spark's ALSModel.load reads them), the records of the runs in $dir/runs.
+The models are in $dir/model, $dir/choices and $dir/clusters (Spark's ALSModel.load and KMeansModel.load read them), the
+records of the runs in $dir/runs.
 Next: your own file, with a header or without:
   $quern fit als --input ratings.csv --split random:0.8 --model model
 EOF
