@@ -9,12 +9,12 @@
 #define MARK_SLACK   64
 #define MOST_BYTES   ((size_t)1 << 30)
 
-/* The columns of one type. */
+/* The columns of one type, in the order of their fields: kernels want to walk forward. */
 typedef struct group {
     qn_type type;
     int32_t n;
     int32_t *column;        /* [n] of the reader */
-    int32_t *field;         /* [n] */
+    int32_t *field;         /* [n] ascending */
     void *values;           /* [rows x n] */
     uint32_t *before, *end; /* [rows x n]; used where the group is not all fields of a row */
 } group;
@@ -61,6 +61,18 @@ void qn_text_grid_free(struct qn_text_grid *grid)
     qn_free(grid);
 }
 
+static void group_add(group *g, int32_t column, int32_t field)
+{
+    int32_t at = g->n++;
+
+    for (; at > 0 && g->field[at - 1] > field; at--) {
+        g->column[at] = g->column[at - 1];
+        g->field[at] = g->field[at - 1];
+    }
+    g->column[at] = column;
+    g->field[at] = field;
+}
+
 static qn_status group_init(qn_context *ctx, const qn_text_reader *r, qn_type type, int64_t rows,
                             group *g)
 {
@@ -72,12 +84,9 @@ static qn_status group_init(qn_context *ctx, const qn_text_reader *r, qn_type ty
         n += r->column[i].type == type;
     QN_NEW(ctx, g->column, n, "plan of a reader");
     QN_NEW(ctx, g->field, n, "plan of a reader");
-    for (int32_t i = 0; i < r->n_columns; i++) {
-        if (r->column[i].type != type)
-            continue;
-        g->column[g->n] = i;
-        g->field[g->n++] = r->column[i].field;
-    }
+    for (int32_t i = 0; i < r->n_columns; i++)
+        if (r->column[i].type == type)
+            group_add(g, i, r->column[i].field);
     /* Behind the values kernels may scribble. */
     QN_TRY(qn_alloc_array(ctx, &g->values, rows * n + 4, qn_text_value_size(type),
                           "values of a chunk of rows"));

@@ -156,8 +156,9 @@ static void check_ways(fixture *f, const char *types, bool lenient)
 
 static void both_ways_give_the_same_rows(void **state)
 {
-    static const char *const types[] = {"fffffff", "ddddddd", "FFFFFFF", "fdfdfdf",
-                                        "--f--D-", "------f", "f------", "fffffffdddDddd"};
+    static const char *const types[] = {"fffffff", "ddddddd",        "FFFFFFF",
+                                        "fdfdfdf", "--f--D-",        "------f",
+                                        "f------", "fffffffdddDddd", "-ffffffFff-f--f"};
     static const shape shapes[] = {{0, false, "\n", 40000},   {0, true, "\n", 4000},
                                    {0, false, "\r\n", 4000},  {500, false, "\n", 4000},
                                    {20, false, "\r\n", 1000}, {3, true, "\n", 300},

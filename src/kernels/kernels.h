@@ -123,11 +123,11 @@ typedef struct qn_kernels {
     /* Marks where the fields of text[0 .. n) end, n < 2^32. The same in every set. */
     void (*text_marks)(const char *text, int64_t n, qn_text_marks *marks);
 
-    /* Reads fields text[before[i] + 1 .. end[i]), i < n (before[i] wraps at 2^32), each of which
-     * may be up to 4 GB in, as numbers rounded to nearest once. Stops at the first that is not in
-     * its simplest form: [-]digits[.digits] with 1 to 15 characters behind the sign. (A float that
-     * is hard to round stops it too.) Returns how many were read. Nothing outside text[0 .. last
-     * end) is touched; out[n] may be scribbled on. The same in every set. */
+    /* Reads fields text[before[i] + 1 .. end[i]), i < n (before[i] wraps at 2^32; ends do not
+     * fall), each of which may be up to 4 GB in, as numbers rounded to nearest once. Stops at the
+     * first that is not in its simplest form: [-]digits[.digits] with 1 to 15 characters behind the
+     * sign. (A float that is hard to round stops it too.) Returns how many were read. Nothing
+     * outside text[0 .. last end) is touched; out[n] may be scribbled on. The same in every set. */
     int64_t (*text_floats)(const char *text, int64_t n, const uint32_t *before, const uint32_t *end,
                            float *out);
     int64_t (*text_doubles)(const char *text, int64_t n, const uint32_t *before,
