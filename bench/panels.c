@@ -1,6 +1,7 @@
 /* How fast the kernels on panels are, beside what the machine can do, on one thread and on two.
  *     bench_panels [SET] [ROWS]     the best set and 5 million rows unless told
- * A pass is nearest and then label_sums on each chunk of QN_LABEL_ROWS rows, as K-means does it.
+ * A pass is nearest and then label_moves on each chunk of QN_LABEL_ROWS rows, as K-means does it:
+ * the first one moves all rows, a late one none.
  * Useful work is 2 k d operations a row for nearest and products, 3 d for label_distance, d for
  * label_sums. Rates of reading count the rows' values alone. */
 #include "kernels/kernels.h"
@@ -24,25 +25,38 @@
 #endif
 
 #define N_FEATURES   18
+#define TOTAL_STRIDE 24
 #define MOST_K       100
 #define MOST_THREADS 2
 #define N_TIMES      15 /* the best of so many is reported */
 #define HUGE_PAGE    ((size_t)1 << 21)
 
-typedef enum work { READ, SPIN, NEAREST, SUMS, PASS, DISTANCE, PRODUCTS, N_WORKS } work;
+typedef enum work {
+    READ,
+    SPIN,
+    NEAREST,
+    SUMS,
+    MOVES,
+    FIRST,
+    LATE,
+    DISTANCE,
+    PRODUCTS,
+    N_WORKS
+} work;
 
 /* Rows and centres, and what the kernels write. */
 typedef struct table {
     const qn_kernels *set;
     int64_t n_rows; /* a multiple of QN_PANEL */
     float *x;
-    int32_t *label;
+    int32_t *label, *before;
     double *distance;
     qn_centres centres;
     double centre[MOST_K * N_FEATURES];
     _Alignas(64) float shifted[MOST_K * N_FEATURES];
     float half_norm[MOST_K];
     float origin[N_FEATURES];
+    double total_origin[TOTAL_STRIDE], scale[TOTAL_STRIDE];
 } table;
 
 typedef struct part {
@@ -52,6 +66,7 @@ typedef struct part {
     int64_t first, end; /* rows */
     double sums[MOST_K * N_FEATURES];
     double weights[MOST_K];
+    uint64_t totals[MOST_K * TOTAL_STRIDE];
     double products[MOST_K * QN_PANEL];
     double sink;
 } part;
@@ -164,6 +179,7 @@ static void run_chunk(part *p, int64_t first, int64_t n)
 {
     const table *t = p->table;
     const float *x = t->x + first * N_FEATURES;
+    const qn_label_totals totals = {N_FEATURES, t->total_origin, t->scale, p->totals};
 
     switch (p->work) {
     case READ:
@@ -172,11 +188,17 @@ static void run_chunk(part *p, int64_t first, int64_t n)
     case NEAREST:
         t->set->nearest_f32(n, x, &t->centres, t->label + first);
         break;
-    case PASS:
-        t->set->nearest_f32(n, x, &t->centres, t->label + first);
-        /* fallthrough */
     case SUMS:
         t->set->label_sums_f32(n, N_FEATURES, x, t->label + first, NULL, p->sums, p->weights);
+        break;
+    case FIRST:
+    case LATE:
+        t->set->nearest_f32(n, x, &t->centres, t->label + first);
+        /* fallthrough */
+    case MOVES:
+        if (p->work != LATE)
+            memset(t->before + first, -1, (size_t)n * sizeof *t->before);
+        t->set->label_moves_f32(n, x, NULL, t->label + first, t->before + first, &totals);
         break;
     case DISTANCE:
         t->set->label_distance_f32(n, N_FEATURES, x, t->label + first, t->centre,
@@ -281,11 +303,19 @@ static void choose_centres(table *t, int32_t k)
 
 static void report(table *t, int32_t k, int n_threads, double *sink)
 {
-    static const char *const names[N_WORKS] = {"read", "spin",     "nearest", "sums",
-                                               "pass", "distance", "products"};
+    static const char *const names[N_WORKS] = {"read",      "spin",     "nearest",
+                                               "sums",      "moves",    "first pass",
+                                               "late pass", "distance", "products"};
     const double values = (double)t->n_rows * N_FEATURES;
-    const double work_of[N_WORKS] = {
-        0, 0, 2.0 * k * values, values, (2.0 * k + 1.0) * values, 3.0 * values, 2.0 * k * values};
+    const double work_of[N_WORKS] = {0,
+                                     0,
+                                     2.0 * k * values,
+                                     values,
+                                     values,
+                                     (2.0 * k + 1.0) * values,
+                                     2.0 * k * values,
+                                     3.0 * values,
+                                     2.0 * k * values};
     const double bytes = values * sizeof(float);
     double read_rate = bytes / measure(t, READ, n_threads, sink);
     const double spin = spin_work(t) * n_threads / measure(t, SPIN, n_threads, sink);
@@ -295,7 +325,7 @@ static void report(table *t, int32_t k, int n_threads, double *sink)
     for (work w = NEAREST; w < N_WORKS; w++) {
         const double seconds = measure(t, w, n_threads, sink);
 
-        printf("  %-9s %8.1f ms %7.1f GB/s %5.1f%% of reading %8.1f GF/s %5.1f%% of peak\n",
+        printf("  %-10s %8.1f ms %7.1f GB/s %5.1f%% of reading %8.1f GF/s %5.1f%% of peak\n",
                names[w], seconds * 1e3, bytes / seconds * 1e-9, 100.0 * bytes / seconds / read_rate,
                work_of[w] / seconds * 1e-9, 100.0 * work_of[w] / seconds / spin);
     }
@@ -315,6 +345,9 @@ int main(int argc, char **argv)
     }
     t.x = allocate((size_t)t.n_rows * N_FEATURES * sizeof *t.x);
     t.label = allocate((size_t)t.n_rows * sizeof *t.label);
+    t.before = allocate((size_t)t.n_rows * sizeof *t.before);
+    for (int f = 0; f <= N_FEATURES; f++)
+        t.scale[f] = f < N_FEATURES ? 0x1p30 : 1.0;
     t.distance = allocate((size_t)t.n_rows * sizeof *t.distance);
     fill_rows(&t);
     for (int i = 0; i < 2; i++) {
@@ -324,6 +357,7 @@ int main(int argc, char **argv)
     }
     free(t.x);
     free(t.label);
+    free(t.before);
     free(t.distance);
     return sink == 0.125; /* keeps the compiler from dropping the work */
 }

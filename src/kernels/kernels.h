@@ -57,6 +57,17 @@ typedef struct qn_centres {
                              * one is too long for a float: then all is settled in double */
 } qn_centres;
 
+/* Sums by label in whole numbers, which are exact: rows may come in any order, and one that changes
+ * its label can be taken out again. Feature f of a row of weight w counts as
+ *     q = ((x_f - origin_f) * scale_f) * w,  rounded to the nearest whole number (ties to even),
+ * which must be below 2^50 in size; behind the features comes scale_d * w, rounded likewise. */
+typedef struct qn_label_totals {
+    int32_t d;
+    const double *origin; /* [qn_total_stride(d)] behind d zeros */
+    const double *scale;  /* [qn_total_stride(d)] powers of two; at d that of weights, behind 0 */
+    uint64_t *sums;       /* [k x qn_total_stride(d)] modulo 2^64 */
+} qn_label_totals;
+
 typedef struct qn_kernels {
     const char *name;
     int32_t level; /* reference 0, avx2 1, avx512 2: ranks agree on the lowest */
@@ -109,6 +120,14 @@ typedef struct qn_kernels {
     void (*label_sums_f64)(int64_t n_rows, int32_t d, const double *x, const int32_t *label,
                            const double *weight, double *sums, double *weights);
 
+    /* Moves every row whose label differs from `before` from the sums of that one, unless it is
+     * below 0, to those of its label, and makes them equal. No label is below 0. weight NULL: all
+     * 1. The same bits in every set. */
+    void (*label_moves_f32)(int64_t n_rows, const float *x, const double *weight,
+                            const int32_t *label, int32_t *before, const qn_label_totals *to);
+    void (*label_moves_f64)(int64_t n_rows, const double *x, const double *weight,
+                            const int32_t *label, int32_t *before, const qn_label_totals *to);
+
     /* distance[r] = D(r, label_r) as above, centre [k x d]. The same bits in every set. */
     void (*label_distance_f32)(int64_t n_rows, int32_t d, const float *x, const int32_t *label,
                                const double *centre, double *distance);
@@ -152,6 +171,12 @@ size_t qn_gram_scratch_bytes(int32_t rank);
 static inline int64_t qn_factor_stride(int32_t rank)
 {
     return ((int64_t)rank + QN_FACTOR_ALIGN - 1) / QN_FACTOR_ALIGN * QN_FACTOR_ALIGN;
+}
+
+/* Numbers between the sums of two labels in qn_label_totals: d features, a weight, and zeros. */
+static inline int64_t qn_total_stride(int32_t d)
+{
+    return ((int64_t)d + 8) / 8 * 8;
 }
 
 /* Sequential fp32 dot product, products rounded one by one: Spark's ALS prediction. */

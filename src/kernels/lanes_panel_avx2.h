@@ -200,6 +200,43 @@ ALWAYS_INLINE int labels_are_positive(const int32_t *label)
     return _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_or_si256(low, high))) == 0;
 }
 
+/* Bit r is set where the labels of row r of a panel differ. */
+ALWAYS_INLINE unsigned labels_differ(const int32_t *a, const int32_t *b)
+{
+    const __m256i low = _mm256_cmpeq_epi32(_mm256_loadu_si256((const __m256i *)a),
+                                           _mm256_loadu_si256((const __m256i *)b));
+    const __m256i high = _mm256_cmpeq_epi32(_mm256_loadu_si256((const __m256i *)(a + 8)),
+                                            _mm256_loadu_si256((const __m256i *)(b + 8)));
+    const unsigned same_low = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(low));
+    const unsigned same_high = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(high));
+
+    return 0xffffU ^ (same_low | same_high << 8);
+}
+
+/* x + 1.5 x 2^52 less that number, as bits: the nearest whole number where |x| < 2^51. */
+typedef __m256i wholes;
+
+ALWAYS_INLINE wholes wholes_of(doubles x)
+{
+    const __m256d base = _mm256_set1_pd(0x1.8p52);
+
+    return _mm256_sub_epi64(_mm256_castpd_si256(_mm256_add_pd(x, base)), _mm256_castpd_si256(base));
+}
+
+ALWAYS_INLINE void wholes_add(uint64_t *p, wholes x)
+{
+    __m256i *at = (__m256i *)p;
+
+    _mm256_storeu_si256(at, _mm256_add_epi64(_mm256_loadu_si256(at), x));
+}
+
+ALWAYS_INLINE void wholes_subtract(uint64_t *p, wholes x)
+{
+    __m256i *at = (__m256i *)p;
+
+    _mm256_storeu_si256(at, _mm256_sub_epi64(_mm256_loadu_si256(at), x));
+}
+
 /* In-lane transpose: vector i gets features 0..3 of rows i and 4 + i. */
 ALWAYS_INLINE void transpose_quarters(floats x[4])
 {

@@ -195,6 +195,32 @@ ALWAYS_INLINE int labels_are_positive(const int32_t *label)
     return _mm512_movepi32_mask(_mm512_loadu_si512(label)) == 0;
 }
 
+/* Bit r is set where the labels of row r of a panel differ. */
+ALWAYS_INLINE unsigned labels_differ(const int32_t *a, const int32_t *b)
+{
+    return _mm512_cmpneq_epi32_mask(_mm512_loadu_si512(a), _mm512_loadu_si512(b));
+}
+
+/* x + 1.5 x 2^52 less that number, as bits: the nearest whole number where |x| < 2^51. */
+typedef __m512i wholes;
+
+ALWAYS_INLINE wholes wholes_of(doubles x)
+{
+    const __m512d base = _mm512_set1_pd(0x1.8p52);
+
+    return _mm512_sub_epi64(_mm512_castpd_si512(_mm512_add_pd(x, base)), _mm512_castpd_si512(base));
+}
+
+ALWAYS_INLINE void wholes_add(uint64_t *p, wholes x)
+{
+    _mm512_storeu_si512(p, _mm512_add_epi64(_mm512_loadu_si512(p), x));
+}
+
+ALWAYS_INLINE void wholes_subtract(uint64_t *p, wholes x)
+{
+    _mm512_storeu_si512(p, _mm512_sub_epi64(_mm512_loadu_si512(p), x));
+}
+
 /* In-lane transpose: vector i gets features 0..3 of rows i, 4 + i, 8 + i and 12 + i. */
 ALWAYS_INLINE void transpose_quarters(floats x[4])
 {

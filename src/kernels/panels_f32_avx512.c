@@ -12,6 +12,7 @@ typedef float number;
 #define numbers_four         four_load_f32
 #define numbers_two          two_load_f32
 
+#include "kernels/panel_moves_body.h"
 #include "kernels/panel_nearest_body.h"
 #include "kernels/panel_products_body.h"
 #include "kernels/panel_sums_body.h"

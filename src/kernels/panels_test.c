@@ -429,6 +429,89 @@ static void a_bad_row_spoils_the_sums_of_its_own_label_alone(void **state)
     }
 }
 
+/* What a row counts as in feature f of the sums, by its definition. */
+static uint64_t whole_of(const table *t, const qn_label_totals *to, int64_t r, int64_t f,
+                         const double *weight)
+{
+    const double value = f < t->d ? t->row[r * t->d + f] : f == t->d ? 1.0 : 0.0;
+    const double product = (value - to->origin[f]) * to->scale[f] * (weight ? weight[r] : 1.0);
+
+    return (uint64_t)llrint(product);
+}
+
+/* Every label changes, then one in so many; after each the sums must be those of all rows by label.
+ */
+static void check_moves(const qn_kernels *set, const table *t, const double *weight,
+                        const qn_label_totals *shape, int32_t one_in)
+{
+    const int64_t stride = qn_total_stride(t->d);
+    const size_t bytes = (size_t)(t->k * stride) * sizeof(uint64_t);
+    const size_t label_bytes = (size_t)t->n * sizeof(int32_t);
+    int32_t *label = guarded_alloc(label_bytes);
+    int32_t *before = guarded_alloc(label_bytes);
+    uint64_t *wanted = plain_alloc(t->k * stride, sizeof *wanted);
+    uint64_t seed = (uint64_t)one_in;
+    qn_label_totals to = *shape;
+
+    to.sums = guarded_alloc(bytes);
+    memset(to.sums, 0, bytes);
+    for (int64_t r = 0; r < t->n; r++)
+        before[r] = -1;
+    for (int32_t round = 0; round < 3; round++) {
+        memset(wanted, 0, bytes);
+        for (int64_t r = 0; r < t->n; r++) {
+            if (round == 0 || (int32_t)((next_double(&seed) + 1.0) * 0.5 * one_in) == 0)
+                label[r] = (int32_t)((next_double(&seed) + 1.0) * 0.5 * t->k);
+            for (int64_t f = 0; f < stride; f++)
+                wanted[label[r] * stride + f] += whole_of(t, &to, r, f, weight);
+        }
+        if (t->x32)
+            set->label_moves_f32(t->n, t->x32, weight, label, before, &to);
+        else
+            set->label_moves_f64(t->n, t->x64, weight, label, before, &to);
+        assert_memory_equal(to.sums, wanted, bytes);
+        assert_memory_equal(before, label, label_bytes);
+    }
+    guarded_free(to.sums, bytes);
+    guarded_free(label, label_bytes);
+    guarded_free(before, label_bytes);
+    free(wanted);
+}
+
+static void moved_rows_leave_the_sums_of_all_rows_by_label(void **state)
+{
+    (void)state;
+    for (int32_t i = 0; i < 2 * N_D * N_SETS; i++) {
+        const qn_kernels *set = set_or_skip(i % N_SETS);
+        table t = table_make(i % 2, awkward_rows[i % N_ROWS], awkward_d[i / 2 / N_SETS],
+                             awkward_k[i % N_K]);
+        const int64_t stride = qn_total_stride(t.d);
+        double *origin = plain_alloc(stride, sizeof *origin);
+        double *scale = plain_alloc(stride, sizeof *scale);
+        double *weight = guarded_alloc((size_t)t.n * sizeof *weight);
+        const qn_label_totals shape = {t.d, origin, scale, NULL};
+        uint64_t seed = (uint64_t)i;
+
+        fill(seed, 1.0, 3.0, &t);
+        table_ready(&t);
+        for (int32_t f = 0; f < t.d; f++) {
+            origin[f] = 3.0 + 0.1 * f / t.d;
+            scale[f] = ldexp(1.0, 20 + f % 27);
+        }
+        scale[t.d] = 0x1p40;
+        for (int64_t r = 0; r < t.n; r++)
+            weight[r] = next_double(&seed) + 1.25;
+        for (int32_t one_in = 1; set && one_in <= 16; one_in *= 4) {
+            check_moves(set, &t, NULL, &shape, one_in);
+            check_moves(set, &t, weight, &shape, one_in);
+        }
+        guarded_free(weight, (size_t)t.n * sizeof *weight);
+        free(origin);
+        free(scale);
+        table_free(&t);
+    }
+}
+
 static void distances_to_labels_have_the_bits_of_the_definition(void **state)
 {
     (void)state;
@@ -498,6 +581,7 @@ int main(void)
         cmocka_unit_test(rows_without_numbers_spoil_no_other_row),
         cmocka_unit_test(sums_by_label_have_the_bits_of_row_after_row),
         cmocka_unit_test(a_bad_row_spoils_the_sums_of_its_own_label_alone),
+        cmocka_unit_test(moved_rows_leave_the_sums_of_all_rows_by_label),
         cmocka_unit_test(distances_to_labels_have_the_bits_of_the_definition),
         cmocka_unit_test(products_have_the_bits_of_sums_one_by_one),
     };

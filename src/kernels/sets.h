@@ -32,6 +32,9 @@
     void qn_label_sums_f##bits##_##set(int64_t n_rows, int32_t d, const number *x,                 \
                                        const int32_t *label, const double *weight, double *sums,   \
                                        double *weights);                                           \
+    void qn_label_moves_f##bits##_##set(int64_t n_rows, const number *x, const double *weight,     \
+                                        const int32_t *label, int32_t *before,                     \
+                                        const qn_label_totals *to);                                \
     void qn_label_distance_f##bits##_##set(int64_t n_rows, int32_t d, const number *x,             \
                                            const int32_t *label, const double *centre,             \
                                            double *distance);                                      \

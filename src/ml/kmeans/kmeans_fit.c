@@ -6,21 +6,19 @@
 
 #include "ml/kmeans/kmeans_impl.h"
 
-/* What an iteration sums: [k x d] weight x row, [k] weight, and once the spread. */
-static void add_rows(void *arg, kmeans_rows *rows, double *sums)
+/* Labels rows and moves those that changed between the sums; once sums the spread. */
+static void move_rows(void *arg, kmeans_rows *rows, double *spread)
 {
-    const kmeans_fit *fit = arg;
-    const qn_centres *centres = &fit->centres.view;
-    double *weights = sums + (int64_t)centres->k * centres->d;
+    kmeans_fit *fit = arg;
 
     if (isnan(fit->spread)) {
         kmeans_same_label(rows, 0);
         kmeans_distance(rows, fit->centres.mean);
         for (int64_t r = 0; r < rows->n; r++)
-            weights[centres->k] += (rows->weight ? rows->weight[r] : 1) * rows->distance[r];
+            *spread += (rows->weight ? rows->weight[r] : 1) * rows->distance[r];
     }
-    kmeans_nearest(rows, centres);
-    kmeans_add_sums(rows, sums, weights);
+    kmeans_nearest(rows, &fit->centres.view);
+    kmeans_totals_move(&fit->totals, rows);
 }
 
 /* Cost of the rows to the centres that labelled them, from the sums alone. With m = the mean of all
@@ -29,36 +27,35 @@ static double cost_of_sums(const kmeans_fit *fit)
 {
     const qn_centres *centres = &fit->centres.view;
     const double *mean = fit->centres.mean;
-    const double *sum = fit->total;
-    const double *weight = sum + (int64_t)centres->k * centres->d;
     const double *centre = centres->centre;
     double cost = fit->spread;
 
-    for (int32_t j = 0; j < centres->k; j++, sum += centres->d, centre += centres->d) {
+    for (int32_t j = 0; j < centres->k; j++, centre += centres->d) {
         double product = 0;
         double square = 0;
 
         for (int32_t f = 0; f < centres->d; f++) {
             const double step = centre[f] - mean[f];
 
-            product += step * (sum[f] - weight[j] * mean[f]);
+            product += step * kmeans_totals_value(&fit->totals, j, f);
             square += step * step;
         }
-        cost += weight[j] * square - 2 * product;
+        cost += kmeans_totals_weight(&fit->totals, j) * square - 2 * product;
     }
     return (cost > 0 ? cost : 0) * kmeans_scale(fit->params->distance_measure);
 }
 
-/* The mean of a centre's rows, where it has any, into `sum`; false: the centre stays. */
-static bool mean_of_sum(const kmeans_fit *fit, double *sum, double weight)
+/* The mean of a centre's rows, where it has any; false: the centre stays. */
+static bool mean_of_sum(const kmeans_fit *fit, int64_t j, double *mean)
 {
     const int32_t d = fit->centres.view.d;
+    const double weight = kmeans_totals_weight(&fit->totals, j);
 
     if (!(weight > 0))
         return false;
     for (int32_t f = 0; f < d; f++)
-        sum[f] /= weight;
-    return fit->params->distance_measure != QN_COSINE || kmeans_to_unit(d, sum);
+        mean[f] = fit->centres.mean[f] + kmeans_totals_value(&fit->totals, j, f) / weight;
+    return fit->params->distance_measure != QN_COSINE || kmeans_to_unit(d, mean);
 }
 
 /* True when no centre moved farther than tol: of the distance, or of 1 - cos, as in Spark. */
@@ -71,13 +68,12 @@ static bool move_centres(kmeans_fit *fit)
     bool is_still = true;
 
     for (int64_t j = 0; j < k; j++) {
-        double *mean = fit->total + j * d;
         double *centre = fit->centres.centre + j * d;
 
-        if (!mean_of_sum(fit, mean, fit->total[(int64_t)k * d + j]))
+        if (!mean_of_sum(fit, j, fit->moved))
             continue;
-        is_still = is_still && kmeans_square_distance(d, mean, centre) <= limit;
-        memcpy(centre, mean, (size_t)d * sizeof *centre);
+        is_still = is_still && kmeans_square_distance(d, fit->moved, centre) <= limit;
+        memcpy(centre, fit->moved, (size_t)d * sizeof *centre);
     }
     kmeans_centres_set(&fit->centres, k);
     return is_still;
@@ -102,7 +98,6 @@ static void emit_step(const kmeans_fit *fit, const qn_kmeans_model *model, doubl
 static qn_status iterate(kmeans_fit *fit, qn_kmeans_model *model)
 {
     qn_status st = QN_OK;
-    const int64_t spread_at = (int64_t)fit->centres.view.k * (fit->centres.view.d + 1);
 
     fit->spread = NAN;
     while (model->iterations < fit->params->max_iter && !model->has_converged) {
@@ -110,9 +105,10 @@ static qn_status iterate(kmeans_fit *fit, qn_kmeans_model *model)
         char name[32];
 
         snprintf(name, sizeof name, "iteration %d", model->iterations + 1);
-        QN_TRY(kmeans_scan_run(&fit->scan, &fit->job, name, add_rows, fit, fit->total));
+        QN_TRY(kmeans_scan_run(&fit->scan, &fit->job, name, move_rows, fit, fit->total));
         if (model->iterations == 0)
-            fit->spread = fit->total[spread_at];
+            fit->spread = fit->total[0];
+        QN_TRY(kmeans_totals_sum(fit->ctx, &fit->totals));
         model->training_cost = cost_of_sums(fit);
         model->has_converged = move_centres(fit);
         model->iterations++;
@@ -189,16 +185,18 @@ static qn_status prepare(kmeans_fit *fit, qn_kmeans_model **model)
     qn_context *ctx = fit->ctx;
     const qn_kmeans_params *params = fit->params;
     const qn_matrix *data = fit->data;
-    const int64_t k = params->k;
-    const int64_t d = data->n_features;
 
     QN_TRY(qn_params_check(ctx, &qn_kmeans_table, params));
     if (data->n_rows <= 0)
         return qn_fail(ctx, QN_EDATA, "there are no rows to cluster");
     QN_TRY(kmeans_centres_init(ctx, params->k, data->n_features,
                                kmeans_mean(data, params->distance_measure), &fit->centres));
-    QN_TRY(kmeans_scan_init(ctx, data, params->distance_measure, k * d + k + 1, &fit->scan));
+    QN_TRY(
+        kmeans_scan_init(ctx, data, params->distance_measure, 2 * (int64_t)params->k, &fit->scan));
     QN_NEW(ctx, fit->total, fit->scan.width, "sums of all rows");
+    QN_NEW(ctx, fit->moved, data->n_features, "a centre");
+    QN_TRY(kmeans_totals_init(ctx, data, params->distance_measure, params->k, fit->centres.mean,
+                              &fit->totals));
     QN_TRY(kmeans_model_create(ctx, params, params->k, data->n_features, model));
     QN_TRY(qn_features_copy(ctx, &data->features, &(*model)->base.features));
     (*model)->base.is_double = data->is_double;
@@ -227,8 +225,10 @@ qn_status qn_kmeans_fit(qn_context *ctx, const qn_kmeans_params *params, const q
     made = NULL; /* ownership has moved */
 done:
     kmeans_scan_release(&fit.scan);
+    kmeans_totals_release(&fit.totals);
     kmeans_centres_release(&fit.centres);
     qn_free(fit.total);
+    qn_free(fit.moved);
     qn_kmeans_free(made);
     qn_span_end(ctx, &fit.job, st, &totals);
     return st;

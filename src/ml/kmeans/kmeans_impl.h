@@ -27,6 +27,7 @@ static inline double kmeans_scale(int32_t measure)
 typedef struct kmeans_rows {
     const qn_kernels *kernels;
     int32_t d;
+    int32_t thread;   /* of a scan */
     int64_t room;     /* rows at most, whole panels */
     int32_t *label;   /* [room] */
     double *distance; /* [room] */
@@ -106,6 +107,33 @@ void kmeans_scan_release(kmeans_scan *scan);
 qn_status kmeans_scan_run(kmeans_scan *scan, const qn_span *job, const char *name,
                           kmeans_visit *visit, void *arg, double *total);
 
+/* ---- Sums of a fit (kmeans_totals.c) ---- */
+
+/* Sums by label that only rows whose label changes have a part in. In whole numbers, so that they
+ * are the same however rows came and went; less the mean of all rows, so that they are precise. */
+typedef struct kmeans_totals {
+    int32_t k, d, n_threads;
+    int64_t stride; /* qn_total_stride(d) */
+    const double *mean;
+    double *origin, *scale; /* [stride], see qn_label_totals */
+    uint64_t **sums;        /* [n_threads] of [k x stride]: what each has moved since the start */
+    int64_t *total;         /* [k x stride] of all ranks */
+    int32_t *before;        /* [own rows] labels at the last pass; -1: none yet */
+    int64_t first_row;      /* of this rank, in the whole matrix */
+} kmeans_totals;
+
+/* For up to k centres; `mean` [d] is borrowed. Release also after a failure. */
+qn_status kmeans_totals_init(qn_context *ctx, const qn_matrix *data, int32_t measure, int32_t k,
+                             const double *mean, kmeans_totals *totals);
+void kmeans_totals_release(kmeans_totals *totals);
+/* Counts a chunk of rows under their labels and no longer under those they had. Any thread. */
+void kmeans_totals_move(kmeans_totals *totals, const kmeans_rows *rows);
+/* Makes `total` of what all threads of all ranks have moved so far. Collective. */
+qn_status kmeans_totals_sum(qn_context *ctx, kmeans_totals *totals);
+double kmeans_totals_weight(const kmeans_totals *totals, int64_t j);
+/* Sum of weight x (row - mean) of label j, feature f. */
+double kmeans_totals_value(const kmeans_totals *totals, int64_t j, int64_t f);
+
 /* ---- Fit ---- */
 
 /* What random numbers of QN_STREAM_KMEANS are for: the first counter. */
@@ -121,7 +149,9 @@ typedef struct kmeans_fit {
     qn_span job;
     kmeans_centres centres; /* room for params->k */
     kmeans_scan scan;
+    kmeans_totals totals;
     double *total; /* [scan.width] */
+    double *moved; /* [d] a centre's next place */
     double spread; /* sum of weight x squared distance to centres.mean; NaN: not known yet */
 } kmeans_fit;
 

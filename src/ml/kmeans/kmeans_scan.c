@@ -16,6 +16,7 @@ qn_status kmeans_scan_init(qn_context *ctx, const qn_matrix *data, int32_t measu
     QN_NEW0(ctx, scan->sums, scan->n_threads, "scratch of threads");
     for (int32_t t = 0; t < scan->n_threads; t++) {
         QN_TRY(kmeans_rows_init(ctx, d, measure, kmeans_chunk_rows(d), &scan->rows[t]));
+        scan->rows[t].thread = t;
         QN_NEW(ctx, scan->sums[t], width, "sums of a cell");
     }
     QN_NEW0(ctx, scan->progress, data->n_partitions, "progress of partitions");
