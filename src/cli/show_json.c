@@ -1,5 +1,6 @@
 /* What an algorithm says in JSON, for a person: names and values in lines, numbers of an array in
- * one line, an array of objects as a table. Knows no algorithm. */
+ * one line, an array of objects as a table, and so are arrays of one length whose names begin with
+ * one word ("cluster_sizes", "cluster_share"). Knows no algorithm. */
 #include <math.h>
 #include <string.h>
 
@@ -140,15 +141,92 @@ static void show_matrix(const qn_terminal *out, const char *key, const json_t *a
     }
 }
 
+/* Arrays of one length whose names begin with the same word: columns of one table. */
+static bool are_columns(const char *a, const json_t *x, const char *b, const json_t *y)
+{
+    const size_t word = strcspn(a, "_");
+
+    return a[word] == '_' && strncmp(a, b, word + 1) == 0 && json_array_size(x) > 0 &&
+           json_array_size(x) == json_array_size(y) && !is_nested(x) && !is_nested(y);
+}
+
+/* The first of the columns that `key` is one of; NULL: it is none. */
+static const char *first_column(const json_t *object, const char *key, const json_t *value)
+{
+    const char *other, *first = NULL;
+    json_t *with;
+    int n = 0;
+
+    json_object_foreach((json_t *)object, other, with)
+    {
+        if (!are_columns(key, value, other, with))
+            continue;
+        first = first ? first : other;
+        n++;
+    }
+    return n > 1 ? first : NULL;
+}
+
+/* "cluster_share" -> "share"; sizes are counted in rows. */
+static void column_name(const char *key, char name[64])
+{
+    const char *rest = key + strcspn(key, "_") + 1;
+
+    readable(strcmp(rest, "sizes") == 0 ? "rows" : rest, name);
+}
+
+/* The columns that begin with `key`, beside a column of their places. */
+static void show_columns(const qn_terminal *out, const json_t *object, const char *key,
+                         const char *indent)
+{
+    const json_t *first = json_object_get(object, key);
+    const size_t n = json_array_size(first), shown = n > MAX_NUMBERS ? FEW : n;
+    const char *column[MAX_CELLS], *other;
+    char align[MAX_CELLS + 2] = "r", name[64];
+    size_t n_columns = 0;
+    json_t *value;
+    qn_text_table rows;
+
+    json_object_foreach((json_t *)object, other, value)
+    {
+        if (n_columns == MAX_CELLS || !are_columns(key, first, other, value))
+            continue;
+        column[n_columns++] = other;
+        align[n_columns] = json_is_string(json_array_get(value, 0)) ? 'l' : 'r';
+    }
+    qn_text_table_init(&rows, align);
+    qn_text_table_addf(&rows, "%.*s", (int)strcspn(key, "_"), key);
+    for (size_t c = 0; c < n_columns; c++) {
+        column_name(column[c], name);
+        qn_text_table_add(&rows, name);
+    }
+    for (size_t i = 0; i < shown; i++) {
+        qn_text_table_addf(&rows, "%zu", i);
+        for (size_t c = 0; c < n_columns; c++) {
+            qn_string cell = {0};
+
+            add_scalar(&cell, column[c], json_array_get(json_object_get(object, column[c]), i));
+            qn_text_table_add(&rows, qn_string_text(&cell));
+            qn_string_release(&cell);
+        }
+    }
+    qn_text_table_print(&rows, out, true, indent);
+    qn_text_table_release(&rows);
+    if (shown < n)
+        fprintf(out->stream, "%s... (%s rows)\n", indent, qn_show_count((int64_t)n).text);
+}
+
 static int32_t name_width(const json_t *object)
 {
     int32_t width = NAME_COLUMNS - 2;
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)object, key,
-                        value) if (!is_nested(value) && (int32_t)strlen(key) > width) width =
-        (int32_t)strlen(key);
+    json_object_foreach((json_t *)object, key, value)
+    {
+        if (!is_nested(value) && !first_column(object, key, value) && (int32_t)strlen(key) > width)
+            width = (int32_t)strlen(key);
+    }
     return width < MAX_NAME ? width : MAX_NAME;
 }
 
@@ -187,7 +265,17 @@ static void show_object(const qn_terminal *out, const json_t *object, int32_t de
 
     if (depth > 16)
         return;
-    json_object_foreach((json_t *)object, key, value) show_member(out, key, value, width, depth);
+    json_object_foreach((json_t *)object, key, value)
+    {
+        const char *first = first_column(object, key, value);
+        char indent[64];
+
+        snprintf(indent, sizeof indent, "%*s", 2 * (int)depth, "");
+        if (!first)
+            show_member(out, key, value, width, depth);
+        else if (strcmp(first, key) == 0)
+            show_columns(out, object, key, indent);
+    }
 }
 
 void qn_show_json(const qn_terminal *out, const char *json)

@@ -260,7 +260,7 @@ static void text_in_a_column_of_numbers_keeps_its_row_if_asked(void **state)
     open_text(f, "new.csv", "a,b\n1,2\nx,3\n4,5\n");
     CHECK_TEXT(assembled(f), "1 2\n4 5\n");
     f->lenient = true;
-    CHECK_TEXT(assembled(f), "1 2\nNaN 3 !1 column a: missing\n4 5\n");
+    CHECK_TEXT(assembled(f), "1 2\nNaN 3 !1 column a: missing, or no number\n4 5\n");
 }
 
 static void other_orders_of_columns_give_the_same_features(void **state)

@@ -5,15 +5,17 @@
 
 #include "data/assemble_impl.h"
 
-/* "missing", or the number that cannot be used; false: nothing is wrong with it. */
-static bool describe_number(double value, bool is_present, bool is_float, char *out, size_t size)
+/* What is missing; a lenient reader does not keep what it could not read. */
+static const char *lack(const qn_assembler *a, int32_t request)
+{
+    return a->request[request].lenient ? "missing, or no number" : "missing";
+}
+
+/* The number that cannot be used; false: nothing is wrong with it. */
+static bool describe_number(double value, bool is_float, char *out, size_t size)
 {
     char text[32];
 
-    if (!is_present) {
-        snprintf(out, size, "missing");
-        return true;
-    }
     if (isfinite(value) && (!is_float || isfinite((float)value)))
         return false;
     qn_format_double(value, text);
@@ -30,8 +32,9 @@ static bool why_column(const qn_assembler *a, const qn_assembler_feature *f, int
     const qn_column *c = &a->view[f->request];
     char what[96];
 
-    if (!describe_number(qn_column_number(c, r), qn_is_valid(c, r), !a->is_double, what,
-                         sizeof what))
+    if (!qn_is_valid(c, r))
+        snprintf(what, sizeof what, "%s", lack(a, f->request));
+    else if (!describe_number(qn_column_number(c, r), !a->is_double, what, sizeof what))
         return false;
     snprintf(out, size, "column %s: %s", f->feature->source, what);
     return true;
@@ -75,7 +78,7 @@ static bool why_items(const qn_assembler *a, const qn_assembler_feature *f, int6
                                   ? i - (int64_t)c->offsets[r]
                                   : (int64_t)qn_column_item(&a->view[f->index_request], i);
 
-        if (describe_number(qn_column_item(c, i), true, !a->is_double, what, sizeof what)) {
+        if (describe_number(qn_column_item(c, i), !a->is_double, what, sizeof what)) {
             snprintf(out, size, "column %s[%lld]: %s", f->feature->source, (long long)place, what);
             return true;
         }
@@ -83,17 +86,16 @@ static bool why_items(const qn_assembler *a, const qn_assembler_feature *f, int6
     return false;
 }
 
-static bool why_list(const qn_assembler *a, const qn_assembler_feature *f, int64_t r, char *out,
-                     size_t size)
+/* A list that cannot be the feature at all. */
+static bool why_misfit(const qn_assembler *a, const qn_assembler_feature *f, int64_t r, char *out,
+                       size_t size)
 {
     const qn_column *c = &a->view[f->request];
     const int64_t length = (int64_t)c->offsets[r + 1] - (int64_t)c->offsets[r];
     const int32_t width = f->feature->width;
 
-    if (!qn_is_valid(c, r)) {
-        snprintf(out, size, "column %s: missing", f->feature->source);
-        return true;
-    }
+    if (f->feature->kind != QN_FEATURE_LIST || !qn_is_valid(c, r))
+        return false;
     if (f->index_request < 0 && length != width) {
         snprintf(out, size, "column %s: a list of %lld values where %d are expected",
                  f->feature->source, (long long)length, width);
@@ -109,7 +111,17 @@ static bool why_list(const qn_assembler *a, const qn_assembler_feature *f, int64
             return true;
         }
     }
-    return why_items(a, f, r, out, size);
+    return false;
+}
+
+static bool why_list(const qn_assembler *a, const qn_assembler_feature *f, int64_t r, char *out,
+                     size_t size)
+{
+    if (!qn_is_valid(&a->view[f->request], r)) {
+        snprintf(out, size, "column %s: missing", f->feature->source);
+        return true;
+    }
+    return why_misfit(a, f, r, out, size) || why_items(a, f, r, out, size);
 }
 
 static bool why_category(const qn_assembler *a, const qn_assembler_feature *f, int64_t r, char *out,
@@ -139,7 +151,9 @@ static bool why_number(const qn_assembler *a, int32_t which, const char *what, i
         return false;
     const qn_column *c = &a->view[a->number[which].request];
     const double value = qn_column_number(c, r);
-    if (!describe_number(value, qn_is_valid(c, r), false, text, sizeof text)) {
+    if (!qn_is_valid(c, r)) {
+        snprintf(text, sizeof text, "%s", lack(a, a->number[which].request));
+    } else if (!describe_number(value, false, text, sizeof text)) {
         if (which != a->weight || value >= 0.0)
             return false;
         qn_format_double(value, text);
@@ -157,6 +171,9 @@ void qn_assembler_why(const qn_assembler *a, int64_t r, char *out, size_t size)
                                           [QN_FEATURE_LIST] = why_list,
                                           [QN_FEATURE_CATEGORY] = why_category};
 
+    for (int32_t i = 0; a->incomplete[r] == QN_ROW_MISFIT && i < a->features->n; i++)
+        if (why_misfit(a, &a->feature[i], r, out, size))
+            return;
     for (int32_t i = 0; i < a->features->n; i++)
         if (why[a->feature[i].feature->kind](a, &a->feature[i], r, out, size))
             return;

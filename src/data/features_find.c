@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/context.h"
 #include "data/features_impl.h"
+#include "data/source_impl.h"
 #include "engine/comm.h"
 
 /* A --feature. */
@@ -419,6 +420,9 @@ static qn_status check_names(finder *f)
     char **name = NULL;
     qn_status st = QN_OK;
 
+    if (all->n == 0 && f->source->n_rows == 0 && qn_source_format(f->source) == QN_FORMAT_CSV)
+        return qn_fail(f->ctx, QN_EDATA, "%s holds no rows, only a header",
+                       qn_source_split_path(f->source, 0));
     if (all->n == 0)
         return qn_fail(f->ctx, QN_EINVAL,
                        "%s has no column of numbers that could be a feature: name columns of "

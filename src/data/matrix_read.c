@@ -24,12 +24,18 @@ static void describe_reject(const qn_matrix_job *job, int64_t split, const qn_re
     const char *name = c >= 0 && c < n ? schema->field[request[c].field].name : "";
     char value[320];
 
-    if (c < 0)
+    if (c < 0 && reject->kind == QN_REJECT_TYPE)
+        snprintf(value, sizeof value, "%s", reject->text);
+    else if (c < 0)
         snprintf(value, sizeof value, "%s row: %s", qn_reject_name(reject->kind), reject->text);
     else if (reject->kind == QN_REJECT_NULL)
         snprintf(value, sizeof value, "column %s: a value is missing", name);
     else if (reject->kind == QN_REJECT_TYPE)
         snprintf(value, sizeof value, "column %s: \"%s\" is not a number", name, reject->text);
+    else if (reject->kind == QN_REJECT_RANGE && job->options->precision == QN_PRECISION_FLOAT)
+        snprintf(value, sizeof value,
+                 "column %s: %s does not fit a float; --precision double may hold it", name,
+                 reject->text);
     else
         snprintf(value, sizeof value, "column %s: %s: %s", name, qn_reject_name(reject->kind),
                  reject->text);
@@ -65,6 +71,17 @@ static void describe_missing(const qn_matrix_job *job, const qn_batch *batch, in
     qn_assembler_why(job->thread[thread].assembler, r, why, sizeof why);
     place_row(job, split, batch->first_row + r, place, sizeof place);
     snprintf(out, size, "%s, %s", place, why);
+}
+
+/* A misfit is damage, whatever is said about missing values. */
+static qn_status fail_misfit(const qn_matrix_job *job, const char *where)
+{
+    if (qn_source_format(job->source) == QN_FORMAT_LIBSVM)
+        return qn_fail(job->ctx, QN_EDATA, "%s; %s", where,
+                       job->use->features ? "give it the columns that the features were made of"
+                                          : "raise --num-features, or leave it out to find it");
+    return qn_fail(job->ctx, QN_EDATA,
+                   "%s; lists of one column must be of one length: mend or remove the row", where);
 }
 
 static qn_status fail_missing(const qn_matrix_job *job, const char *where)
@@ -113,8 +130,14 @@ static qn_status drop_missing(const qn_matrix_job *job, qn_split_read *split, in
     char where[512];
 
     for (int64_t r = 0; r < rows->n_rows; r++) {
-        if (!rows->incomplete[r] || !keep[r] || !is_unusable(job, rows, r))
+        const bool is_misfit = rows->incomplete[r] == QN_ROW_MISFIT;
+
+        if (!rows->incomplete[r] || !keep[r] || !(is_misfit || is_unusable(job, rows, r)))
             continue;
+        if (is_misfit) {
+            describe_missing(job, batch, split->number, r, thread, where, sizeof where);
+            return fail_misfit(job, where);
+        }
         if (split->n_missing == 0 || job->options->on_missing == QN_MISSING_FAIL)
             describe_missing(job, batch, split->number, r, thread, where, sizeof where);
         if (job->options->on_missing == QN_MISSING_FAIL)

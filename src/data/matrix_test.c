@@ -175,6 +175,10 @@ static void no_rows_are_an_error_that_says_why(void **state)
     CHECK_EQ(read_wish(f->ctx, &w, &m), QN_EDATA);
     CHECK_ERROR(f->ctx, "no rows are left: 2 have missing values");
     CHECK(m == NULL);
+    wish_for(&w, folder_put(f, "t.csv", "a,b\n"));
+    CHECK_EQ(read_wish(f->ctx, &w, &m), QN_EDATA);
+    CHECK_ERROR(f->ctx, "t.csv holds no rows, only a header");
+    CHECK(m == NULL);
 }
 
 static void a_negative_weight_is_no_weight(void **state)
@@ -195,6 +199,25 @@ static void a_negative_weight_is_no_weight(void **state)
     qn_matrix_free(m);
 }
 
+static void a_row_that_does_not_fit_is_an_error_whatever_is_missing(void **state)
+{
+    static const qn_on_missing given[] = {QN_MISSING_SKIP, QN_MISSING_KEEP};
+    folder *f = *state;
+    qn_matrix *m = NULL;
+    wish w;
+
+    wish_for(&w, folder_put(f, "t.libsvm", "1 1:2 2:nan\n0 1:1 3:4\n"));
+    w.options.num_features = 2;
+    w.use.allow_missing = true;
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
+        w.options.on_missing = given[i];
+        CHECK_EQ(read_wish(f->ctx, &w, &m), QN_EDATA);
+        CHECK_ERROR(f->ctx, "t.libsvm, line 2, column features: index 3 is beyond the 2 features");
+        CHECK_ERROR(f->ctx, "raise --num-features");
+        CHECK(m == NULL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +228,7 @@ int main(void)
         TEST(bad_rows_fail_with_their_line_or_are_skipped_and_counted),
         TEST(no_rows_are_an_error_that_says_why),
         TEST(a_negative_weight_is_no_weight),
+        TEST(a_row_that_does_not_fit_is_an_error_whatever_is_missing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

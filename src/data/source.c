@@ -125,17 +125,59 @@ static qn_format format_by_content(const char *path)
                                                                                : QN_FORMAT_AUTO;
 }
 
-static qn_format find_format(const qn_source_options *options, const qn_file_list *files)
-{
-    const qn_source_file *first = &files->file[0];
-    qn_format format = options->format;
+/* Who reads a file. */
+typedef enum file_kind { KIND_TEXT, KIND_PARQUET, KIND_JSON, KINDS } file_kind;
 
-    if (format != QN_FORMAT_AUTO)
-        return format;
-    format = format_by_name(first->path);
-    if (format == QN_FORMAT_AUTO && !first->is_stream)
-        format = format_by_content(first->path);
-    return format == QN_FORMAT_TSV && options->delimiter ? QN_FORMAT_CSV : format;
+static file_kind kind_of(qn_format format)
+{
+    return format == QN_FORMAT_PARQUET ? KIND_PARQUET
+           : format == QN_FORMAT_JSON  ? KIND_JSON
+                                       : KIND_TEXT;
+}
+
+/* All files are of the kind of most of them (of two as many: the first one's); those whose names
+ * tell nothing are taken to be as the first such file is inside. */
+static qn_status find_format(qn_context *ctx, const qn_source_options *options,
+                             const qn_file_list *files, qn_format *format)
+{
+    static const char *const name[KINDS] = {"text", "Parquet", "JSON"};
+    const qn_source_file *unnamed = NULL, *first[KINDS] = {NULL}, *odd = NULL;
+    qn_format inside = QN_FORMAT_AUTO, first_format[KINDS] = {QN_FORMAT_AUTO};
+    int64_t count[KINDS] = {0};
+    file_kind most = KIND_TEXT;
+
+    *format = options->format;
+    if (*format != QN_FORMAT_AUTO)
+        return QN_OK;
+    for (int64_t f = 0; f < files->n; f++) {
+        const qn_source_file *file = &files->file[f];
+        qn_format found = format_by_name(file->path);
+
+        if (found == QN_FORMAT_AUTO && !unnamed) {
+            unnamed = file;
+            inside = file->is_stream ? QN_FORMAT_AUTO : format_by_content(file->path);
+        }
+        found = found == QN_FORMAT_AUTO ? inside : found;
+        const file_kind kind = kind_of(found);
+        if (count[kind]++ == 0) {
+            first[kind] = file;
+            first_format[kind] = found;
+        }
+        if (f == 0 || count[kind] > count[most])
+            most = kind;
+    }
+    for (int32_t kind = 0; kind < KINDS; kind++)
+        if (kind != (int32_t)most && first[kind])
+            odd = first[kind];
+    if (odd)
+        return qn_fail(ctx, QN_EINVAL,
+                       "%s is no %s, as %lld of the %lld files are: move it away, give it a name "
+                       "that begins with '_', or name the files to read",
+                       odd->path, name[most], (long long)count[most], (long long)files->n);
+    *format = first_format[most];
+    if (*format == QN_FORMAT_TSV && options->delimiter)
+        *format = QN_FORMAT_CSV;
+    return QN_OK;
 }
 
 qn_status qn_source_open(qn_context *ctx, const qn_source_options *options, qn_source **source)
@@ -146,7 +188,7 @@ qn_status qn_source_open(qn_context *ctx, const qn_source_options *options, qn_s
 
     *source = NULL;
     QN_TRY(qn_file_list_fill(ctx, options->path, options->n_paths, &files));
-    open.format = find_format(options, &files);
+    QN_TRY(find_format(ctx, options, &files, &open.format));
     if (open.format == QN_FORMAT_PARQUET || open.format == QN_FORMAT_JSON)
         st = qn_parquet_source_open(ctx, &open, source);
     else

@@ -381,6 +381,34 @@ static void a_folder_is_its_files_in_order(void **state)
     qn_string_release(&out);
 }
 
+static void files_of_two_kinds_are_refused_with_the_odd_one_named(void **state)
+{
+    static const char *const odd[] = {"a.json", "z.jsonl", "m.parquet"};
+    fixture *f = *state;
+    const char *path = f->dir;
+    qn_source_options options = options_of(&path);
+    char name[160];
+    qn_source *source;
+
+    snprintf(name, sizeof name, "%s/b.csv", f->dir);
+    write_file(name, "a,b\n3,3\n", 8);
+    snprintf(name, sizeof name, "%s/c.tsv", f->dir);
+    write_file(name, "a,b\n4,4\n", 8);
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        snprintf(name, sizeof name, "%s/%s", f->dir, odd[i]);
+        write_file(name, "{}\n", 3);
+        CHECK_EQ(qn_source_open(f->ctx, &options, &source), QN_EINVAL);
+        CHECK(source == NULL);
+        CHECK_ERROR(f->ctx, odd[i]);
+        CHECK_ERROR(f->ctx, "is no text, as 2 of the 3 files are: move it away");
+        unlink(name);
+    }
+    snprintf(name, sizeof name, "%s/_info.json", f->dir);
+    write_file(name, "{}\n", 3);
+    CHECK_OK(f->ctx, qn_source_open(f->ctx, &options, &source));
+    qn_source_free(source);
+}
+
 static void a_line_that_is_too_long_costs_itself_alone(void **state)
 {
     fixture *f = *state;
@@ -563,6 +591,7 @@ int main(void)
         TEST(a_header_alone_has_a_schema_and_no_rows),
         TEST(a_missing_file_or_column_names_the_nearest),
         TEST(a_folder_is_its_files_in_order),
+        TEST(files_of_two_kinds_are_refused_with_the_odd_one_named),
         TEST(a_line_that_is_too_long_costs_itself_alone),
         TEST(a_huge_line_is_passed_over_in_little_memory),
         TEST(a_file_that_changes_meanwhile_is_an_error),

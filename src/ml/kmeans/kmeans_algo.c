@@ -96,7 +96,8 @@ static qn_status algo_evaluate(qn_context *ctx, const qn_model *model, const qn_
     qn_json_real(j, "silhouette", q.silhouette);
     qn_json_real(j, "cost", q.cost);
     json_sizes(q.size, q.n_rows, of(model)->k, j);
-    json_reals("cluster_weight", q.weight, of(model)->k, j);
+    if (data->has_weight)
+        json_reals("cluster_weight", q.weight, of(model)->k, j);
     json_reals("cluster_cost", q.cluster_cost, of(model)->k, j);
     if (!isnan(q.silhouette))
         qn_emit_metric(ctx, "silhouette", q.silhouette, NULL);

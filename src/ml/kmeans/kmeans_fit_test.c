@@ -277,9 +277,9 @@ static void a_start_of_another_shape_is_refused(void **state)
         const char *text, *message;
         qn_status status;
     } bad[] = {
-        {"1,2\n3,4\n", "holds 3 rows of 2 columns, not the 3 rows (--k) of 1 columns", QN_EINVAL},
-        {"1\n2\n", "holds 2 rows of 1 columns", QN_EINVAL},
-        {"1\n2\n3\n4\n", "holds 4 rows of 1 columns", QN_EINVAL},
+        {"1,2\n3,4\n", "has 2 columns, the data 1 features", QN_EINVAL},
+        {"1\n2\n", "holds 2 rows, not the 3 of --k", QN_EINVAL},
+        {"1\n2\n3\n4\n", "holds 4 rows, not the 3 of --k", QN_EINVAL},
         {"1\nx\n3\n", "x", QN_EDATA},
         {"1\ninf\n3\n", "finite", QN_EDATA},
     };

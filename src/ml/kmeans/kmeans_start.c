@@ -137,15 +137,6 @@ typedef struct start_file {
     int64_t n;
 } start_file;
 
-static qn_status fail_shape(const kmeans_fit *fit, const char *path, int64_t rows, int64_t columns)
-{
-    return qn_fail(fit->ctx, QN_EINVAL,
-                   "--init-mode %s holds %lld rows of %lld columns, not the %d rows (--k) of %d "
-                   "columns (features) to start from",
-                   path, (long long)rows, (long long)columns, fit->params->k,
-                   fit->data->n_features);
-}
-
 static qn_status take_batch(kmeans_fit *fit, start_file *file, const qn_batch *batch)
 {
     const int32_t d = fit->data->n_features;
@@ -180,8 +171,10 @@ static qn_status read_file(kmeans_fit *fit, start_file *file)
                        file->path);
     QN_TRY(qn_source_open(ctx, &options, &file->source));
     if (qn_source_schema(file->source)->n_fields != d)
-        return fail_shape(fit, file->path, fit->params->k,
-                          qn_source_schema(file->source)->n_fields);
+        return qn_fail(ctx, QN_EINVAL,
+                       "--init-mode %s has %d columns, the data %d features: it must hold a row "
+                       "for each centre, with the features in their order",
+                       file->path, qn_source_schema(file->source)->n_fields, d);
     QN_NEW0(ctx, file->request, d, "columns of a start");
     for (int32_t f = 0; f < d; f++)
         file->request[f] = (qn_column_request){f, QN_DOUBLE, false, 1.7e308};
@@ -199,7 +192,8 @@ static qn_status read_file(kmeans_fit *fit, start_file *file)
         file->reader = NULL;
     }
     if (file->n != fit->params->k)
-        st = fail_shape(fit, file->path, file->n, d);
+        st = qn_fail(ctx, QN_EINVAL, "--init-mode %s holds %lld rows, not the %d of --k",
+                     file->path, (long long)file->n, fit->params->k);
 done:
     return st;
 }
