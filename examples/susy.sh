@@ -5,26 +5,30 @@
 #   ROWS=1000000        rows of a look-alike that is made otherwise (default 5000000)
 #   --k --maxIter --parts --fraction --tag      as there: 8, 20, 16, 1.0, run
 set -eu
+export LC_ALL=C
 quern=$1
-dir=${2:-susy}
-[ $# -lt 2 ] && shift 1 || shift 2
+shift
+dir=susy
+case ${1:-} in
+'' | -*) ;;
+*) dir=$1 && shift ;;
+esac
 
-mkdir -p "$dir"
 csv=$dir/SUSY.csv
 if [ ! -f "$csv" ]; then
     "$quern" datagen susy --rows "${ROWS:-5000000}" --out "$dir/made" --overwrite
     csv=$dir/made/susy.csv
 fi
-run=$("$quern" fit kmeans --input "$csv" --label 0 --k 8 --maxIter 20 --parts 16 --fraction 1.0 --sample rows \
-    --seed 42 --init k-means-parallel --tag run --model "$dir/model" --overwrite --runs-dir "$dir/runs" --json "$@")
-"$quern" runs export last --format kmeans --out "$dir/results" --runs-dir "$dir/runs" --overwrite --quiet
-newest=$(ls -t "$dir/results"/*.json | head -n 1)
+"$quern" fit kmeans --input "$csv" --label 0 --k 8 --maxIter 20 --parts 16 --fraction 1.0 --sample rows --seed 42 \
+    --init k-means-parallel --tag run --model "$dir/model" --overwrite --runs-dir "$dir/runs" --json "$@" >/dev/null
+result=$("$quern" runs export last --format kmeans --out "$dir/results" --runs-dir "$dir/runs" --overwrite --json |
+    sed 's/.*"path":"\([^"]*\)".*/\1/')
 
 field() { # one number or list of the exported file
-    sed -n "s/.*\"$1\": *\(\[[^]]*\]\|[^,}]*\).*/\1/p" "$newest"
+    sed -n "s/.*\"$1\": *\(\[[^]]*\]\|[^,]*\).*/\1/p" "$result"
 }
-printf '### Loaded %s rows, %s features (%s GB) in %s partitions\n' \
+printf '### Loaded %d rows, %d features (%.2f GB) in %d partitions\n' \
     "$(field rows)" "$(field features)" "$(field size_gb)" "$(field parts)"
-printf '### Completed in %s s | WSSSE=%s | clusterSizes=%s\n' "$(field train_sec)" "$(field wssse)" "$(field cluster_sizes)"
-printf 'result %s\nmodel  %s (KMeansModel.load reads it)\n' "$newest" "$dir/model"
-[ -n "$run" ]
+printf '### Completed in %.2f s | WSSSE=%.2f | clusterSizes=%s\n' \
+    "$(field train_sec)" "$(field wssse)" "$(field cluster_sizes | sed 's/,/, /g')"
+printf 'result %s\nmodel  %s (KMeansModel.load reads it)\n' "$result" "$dir/model"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs into a fresh folder, builds examples/recommend.c against it by pkg-config and by CMake, runs
-# both on generated ratings; the two must agree on the model. Only qn_ names may be visible.
+# both on generated ratings; the two must agree on the model. examples/cluster.c by pkg-config must agree
+# with the program. Only qn_ names may be visible.
 set -eu
 build=$1
 source=$2
@@ -14,9 +15,12 @@ visible=$(nm -D --defined-only "$lib/libquern.so" | awk '$2 ~ /[TDBR]/ && $3 !~ 
 
 PKG_CONFIG_PATH=$lib/pkgconfig
 export PKG_CONFIG_PATH
-# shellcheck disable=SC2046
-cc -std=c17 -Wall -Wextra -Werror "$source/examples/recommend.c" $(pkg-config --cflags --libs quern) \
-    -Wl,-rpath,"$lib" -o "$place/by-pkgconfig"
+build() { # build NAME PROGRAM
+    # shellcheck disable=SC2046
+    cc -std=c17 -Wall -Wextra -Werror "$source/examples/$1.c" $(pkg-config --cflags --libs quern) -Wl,-rpath,"$lib" -o "$2"
+}
+build recommend "$place/by-pkgconfig"
+build cluster "$place/cluster"
 
 mkdir "$place/app"
 cat >"$place/app/CMakeLists.txt" <<EOF
@@ -38,3 +42,16 @@ grep -q '^12000 ratings, model digest [0-9a-f]\{32\}$' "$place/a"
 test -f "$place/model-a/metadata/part-00000"
 if "$place/by-pkgconfig" "$place/nowhere.csv" "$place/model-c" 2>"$place/error"; then exit 1; fi
 grep -q nowhere.csv "$place/error"
+
+"$place/usr/bin/quern" datagen blobs --rows 3000 --k 4 --features 3 --seed 2 --out "$place/blobs" --quiet
+cut -d, -f2- "$place/blobs/blobs.csv" >"$place/rows.csv" # without the label
+"$place/cluster" "$place/rows.csv" 4 "$place/clusters" >"$place/c"
+[ "$(grep -c '^cluster [0-3], [0-9]* rows: .* [-0-9.]*$' "$place/c")" = 4 ]
+digest=$("$place/usr/bin/quern" fit kmeans --input "$place/rows.csv" --k 4 --runs-dir none --quiet --json |
+    sed 's/.*"model_digest":"\([0-9a-f]*\)".*/\1/')
+grep -q "^cost .*, model digest $digest\$" "$place/c"
+"$place/usr/bin/quern" inspect "$place/clusters" --json | grep -q "$digest"
+if "$place/cluster" "$place/nowhere.csv" 4 "$place/clusters" 2>"$place/error"; then exit 1; fi
+grep -q nowhere.csv "$place/error"
+if "$place/cluster" "$place/rows.csv" one "$place/clusters" 2>"$place/error"; then exit 1; fi
+grep -q 'k 0 is out of range' "$place/error"
