@@ -665,6 +665,8 @@ static void memory_is_given_back_after_a_fit(void **state)
         CHECK_EQ(qn_alloc_live(f->ctx), 0);
         if (round == 0) /* it starts threads, which keep a little */
             before = resident();
+        print_message("RssAnon KiB: %ld at first, %ld with the fit, %ld behind it\n", before,
+                      during, resident());
         CHECK(KEEPS_MEMORY || during - before > 40000);
         CHECK(KEEPS_MEMORY || resident() - before < 10000);
     }
