@@ -22,7 +22,7 @@ typedef struct names {
 
 typedef struct finder {
     qn_context *ctx;
-    const qn_source *source;
+    qn_source *source;
     const qn_matrix_options *options;
     qn_features *features;
     int32_t capacity; /* of features->feature */
@@ -374,6 +374,19 @@ done:
     return st;
 }
 
+/* A column that a stray text or two make one of texts is worth a word of its own. */
+static void warn_stray(const finder *f, const qn_feature_column *column)
+{
+    char what[512];
+
+    if (column->type == QN_TEXT && qn_rank(f->ctx) == 0 &&
+        qn_features_stray(f->ctx, f->source, column->field, what, sizeof what))
+        qn_emit_warning(f->ctx,
+                        "%s, and so the column is left out, though most of it is numbers; to use "
+                        "it name it under --features, with --on-bad-row skip to drop such rows",
+                        what);
+}
+
 /* Texts and times are left out, which is said once. */
 static void warn_left_out(const finder *f, const qn_string *left_out)
 {
@@ -398,10 +411,12 @@ static qn_status add_default(finder *f)
 
         if (i == f->label_field || i == f->weight_field)
             continue;
-        if (f->is_category[i] || (is_number && !f->is_read[i]))
+        if (f->is_category[i] || (is_number && !f->is_read[i])) {
             QN_TRY(add_column(f, &column));
-        else if (!is_number && !f->is_read[i] && left_out.length < 200)
+        } else if (!is_number && !f->is_read[i] && left_out.length < 200) {
             qn_string_addf(&left_out, "%s%s", left_out.length ? ", " : "", column.name);
+            warn_stray(f, &column);
+        }
     }
     warn_left_out(f, &left_out);
 done:

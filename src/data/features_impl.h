@@ -45,4 +45,8 @@ bool qn_category_of_number(const char *text, size_t length, char out[32]);
 void qn_categories_sort(char **category, int64_t n);
 bool qn_categories_ascend(char *const *category, int64_t n);
 
+/* Whether most of the first values of a column of texts are numbers; what is wrong with the first
+ * that is none goes to `out`, as "file.csv, line 17: column a: "x" is not a number". */
+bool qn_features_stray(qn_context *ctx, qn_source *source, int32_t field, char *out, size_t size);
+
 #endif

@@ -5,6 +5,7 @@
 #include "base/context.h"
 #include "base/pool.h"
 #include "data/features_impl.h"
+#include "data/reading.h"
 #include "data/source_impl.h"
 #include "data/triples_impl.h"
 #include "engine/comm.h"
@@ -362,6 +363,36 @@ done:
     qn_free(c.name);
     qn_free(c.feature);
     return st;
+}
+
+bool qn_features_stray(qn_context *ctx, qn_source *source, int32_t field, char *out, size_t size)
+{
+    const qn_column_request request = {
+        .field = field, .type = QN_DOUBLE, .nullable = true, .lenient = true};
+    const qn_batch *batch = NULL;
+    qn_reader *reader = NULL;
+    int64_t n_numbers = 0, n_strays = 0;
+    char value[320];
+    qn_status st = QN_OK;
+
+    if (source->is_once || qn_source_n_splits(source) == 0)
+        return false;
+    QN_TRY(qn_source_open_split(ctx, source, 0, &request, 1, &reader));
+    QN_TRY(qn_reader_next(ctx, reader, &batch));
+    for (int64_t r = 0; batch && r < batch->n_rows; r++)
+        n_numbers += qn_is_valid(&batch->columns[0], r);
+    n_strays = qn_reader_rejects(reader)->n_kept;
+    if (n_strays > 0 && n_strays < n_numbers) {
+        const qn_reject *first = &qn_reader_rejects(reader)->example[0];
+
+        qn_reject_value(source, &request, 1, first, value, sizeof value);
+        qn_reject_place(ctx, source, 0, first, value, out, size);
+    }
+done:
+    qn_reader_close(reader);
+    if (st != QN_OK)
+        qn_error_clear(ctx); /* whoever reads the features meets it again */
+    return st == QN_OK && n_strays > 0 && n_strays < n_numbers;
 }
 
 qn_status qn_features_scan(qn_context *ctx, qn_source *source, int32_t num_features,

@@ -19,37 +19,23 @@ static void describe_reject(const qn_matrix_job *job, int64_t split, const qn_re
 {
     int32_t n = 0;
     const qn_column_request *request = qn_assembler_requests(job->thread[0].assembler, &n);
-    const qn_schema *schema = qn_source_schema(job->source);
-    const int32_t c = reject->column;
-    const char *name = c >= 0 && c < n ? schema->field[request[c].field].name : "";
     char value[320];
 
-    if (c < 0 && reject->kind == QN_REJECT_TYPE)
-        snprintf(value, sizeof value, "%s", reject->text);
-    else if (c < 0)
-        snprintf(value, sizeof value, "%s row: %s", qn_reject_name(reject->kind), reject->text);
-    else if (reject->kind == QN_REJECT_NULL)
-        snprintf(value, sizeof value, "column %s: a value is missing", name);
-    else if (reject->kind == QN_REJECT_TYPE)
-        snprintf(value, sizeof value, "column %s: \"%s\" is not a number", name, reject->text);
-    else if (reject->kind == QN_REJECT_RANGE && job->options->precision == QN_PRECISION_FLOAT)
-        snprintf(value, sizeof value,
-                 "column %s: %s does not fit a float; --precision double may hold it", name,
-                 reject->text);
-    else
-        snprintf(value, sizeof value, "column %s: %s: %s", name, qn_reject_name(reject->kind),
-                 reject->text);
+    qn_reject_value(job->source, request, n, reject, value, sizeof value);
     qn_reject_place(job->ctx, job->source, split, reject, value, out, size);
 }
 
 static qn_status fail_bad_row(const qn_matrix_job *job, int64_t split, const qn_rejects *rejects)
 {
+    const qn_reject *first = &rejects->example[0];
+    const bool may_widen =
+        first->kind == QN_REJECT_RANGE && job->options->precision == QN_PRECISION_FLOAT;
     char where[512];
 
-    describe_reject(job, split, &rejects->example[0], where, sizeof where);
+    describe_reject(job, split, first, where, sizeof where);
     return qn_fail(job->ctx, QN_EDATA,
-                   "%s; use --on-bad-row skip to drop such rows (%" PRId64 " so far)", where,
-                   rejects->total);
+                   "%s; use %s--on-bad-row skip to drop such rows (%" PRId64 " so far)", where,
+                   may_widen ? "--precision double, or " : "", rejects->total);
 }
 
 /* ---- missing values ---- */

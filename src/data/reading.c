@@ -131,6 +131,27 @@ void qn_row_place(qn_context *ctx, qn_source *source, int64_t split,
                  line > 0 ? line : offset);
 }
 
+void qn_reject_value(const qn_source *source, const qn_column_request *request, int32_t n_columns,
+                     const qn_reject *reject, char *out, size_t size)
+{
+    const int32_t c = reject->column < n_columns ? reject->column : -1;
+    const char *name = c >= 0 ? qn_source_schema(source)->field[request[c].field].name : "";
+
+    if (c < 0 && reject->kind == QN_REJECT_TYPE) /* of libsvm, which says which pair */
+        snprintf(out, size, "%s", reject->text);
+    else if (c < 0)
+        snprintf(out, size, "%s row: %s", qn_reject_name(reject->kind), reject->text);
+    else if (reject->kind == QN_REJECT_NULL)
+        snprintf(out, size, "column %s: a value is missing", name);
+    else if (reject->kind == QN_REJECT_TYPE)
+        snprintf(out, size, "column %s: \"%s\" is not a number", name, reject->text);
+    else if (reject->kind == QN_REJECT_RANGE)
+        snprintf(out, size, "column %s: %s does not fit a value of type %s", name, reject->text,
+                 qn_type_name(request[c].type));
+    else
+        snprintf(out, size, "column %s: %s: %s", name, qn_reject_name(reject->kind), reject->text);
+}
+
 void qn_reject_place(qn_context *ctx, const qn_source *source, int64_t split,
                      const qn_reject *reject, const char *value, char *out, size_t size)
 {

@@ -44,6 +44,10 @@ qn_status qn_reading_join(qn_reading *reading, int64_t *rows, qn_rejects *reject
 void qn_row_place(qn_context *ctx, qn_source *source, int64_t split,
                   const qn_column_request *request, int32_t n_columns, int64_t row, char *out,
                   size_t size);
+/* What is wrong with a row of a table, as a batch asked for with `request` counts columns:
+ * "column a: "x" is not a number". */
+void qn_reject_value(const qn_source *source, const qn_column_request *request, int32_t n_columns,
+                     const qn_reject *reject, char *out, size_t size);
 /* "file, line 17: VALUE", or "file, row 17: VALUE" where there are no lines. */
 void qn_reject_place(qn_context *ctx, const qn_source *source, int64_t split,
                      const qn_reject *reject, const char *value, char *out, size_t size);

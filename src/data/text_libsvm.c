@@ -259,7 +259,7 @@ static size_t list_room(const qn_text_reader *r)
 
 static const char *fast_line(qn_text_reader *r, const char *line, const char *limit)
 {
-    pair label;
+    pair label = {0};
     const char *at = fast_number(line, limit, &label);
 
     at = at ? fast_pairs(r, at, limit, list_room(r)) : NULL;

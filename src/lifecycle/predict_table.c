@@ -95,7 +95,9 @@ static qn_status sort_out(qn_context *ctx, table_job *job, const qn_rows *rows, 
         if (result->rows_missing++ == 0 || why == QN_ROW_MISFIT)
             tell_missing(ctx, job, rows, first_row + r, r);
         if (why == QN_ROW_MISFIT)
-            return qn_fail(ctx, QN_EDATA, "%s", result->first_missing);
+            return qn_fail(ctx, QN_EDATA,
+                           "%s; rows must have the shape that the model was fitted on",
+                           result->first_missing);
         if (job->on_missing == QN_MISSING_FAIL)
             return qn_fail(ctx, QN_EDATA, "%s; --on-missing skip leaves its prediction empty",
                            result->first_missing);

@@ -125,13 +125,8 @@ static void describe(qn_context *ctx, const qn_rows *rows, int64_t split, const 
         qn_reject_describe(ctx, rows->source, split, &rows->ratings, reject, out, size);
         return;
     }
-    if (reject->column < 0)
-        snprintf(value, sizeof value, "%s row: %s", qn_reject_name(reject->kind), reject->text);
-    else
-        snprintf(value, sizeof value, "column %s: \"%s\" is %s",
-                 qn_source_schema(rows->source)->field[rows->request[reject->column].field].name,
-                 reject->text,
-                 reject->kind == QN_REJECT_TYPE ? "not a number" : qn_reject_name(reject->kind));
+    qn_reject_value(rows->source, rows->request, rows->n_key + rows->n_fields, reject, value,
+                    sizeof value);
     qn_reject_place(ctx, rows->source, split, reject, value, out, size);
 }
 

@@ -180,7 +180,7 @@ static void make_name(const json_t *record, const export_format *format, qn_stri
     for (tag = tag[0] ? tag : format->tag; *tag; tag++)
         qn_string_addf(name, "%c",
                        isalnum((unsigned char)*tag) || strchr("-_.", *tag) ? *tag : '_');
-    if (name->text[0] == '.')
+    if (name->length > 0 && name->text[0] == '.')
         name->text[0] = '_';
     qn_string_add(name, "_");
     for (; *ended && digits < 14; ended++) {
@@ -236,6 +236,8 @@ qn_status qn_export_run(qn_context *ctx, const char *runs_dir, const char *run,
     QN_TRY(qn_out_write(out, qn_string_text(&text), text.length));
     QN_TRY(qn_out_commit(&out));
 done:
+    if (st != QN_OK)
+        qn_string_clear(path);
     qn_out_abandon(&out);
     qn_string_release(&name);
     qn_string_release(&text);

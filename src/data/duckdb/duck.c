@@ -133,8 +133,10 @@ qn_status qn_duck_fail(qn_context *ctx, const char *path, const char *message)
         return qn_fail(ctx, QN_ECANCELLED, "%s: interrupted", path);
     if (strstr(text, "No space left on device") || strstr(text, "Input/output error"))
         return qn_fail(ctx, QN_EIO, "%s: %.*s", path, length, text);
-    return qn_fail(ctx, QN_EDATA, "%s cannot be read, it is damaged or of another kind: %.*s", path,
-                   length, text);
+    return qn_fail(ctx, QN_EDATA,
+                   "%s cannot be read, it is damaged or of another kind: %.*s; fetch or write it "
+                   "again",
+                   path, length, text);
 }
 
 /* What went wrong at the start of a query: said by the pending result, then by the result. */

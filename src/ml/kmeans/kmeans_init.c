@@ -302,7 +302,7 @@ static void plus_plus(local *l)
             const int64_t i = draw_point(l, l->cost);
             const double total = cost_with(l, i, l->cost_tried);
 
-            if (total < least) {
+            if (t == 0 || total < least) { /* the first, even if squares overflow */
                 double *swap = l->cost_best;
 
                 least = total;
@@ -328,7 +328,9 @@ static void move_local(local *l)
         double *mean = l->sums + (int64_t)j * l->d;
 
         if (!(weight[j] > 0)) {
-            point_at(l, (int64_t)(draw(l) * (double)l->points.n),
+            const int64_t i = (int64_t)(draw(l) * (double)l->points.n);
+
+            point_at(l, i < l->points.n ? i : l->points.n - 1,
                      l->centres->centre + (int64_t)j * l->d);
             continue;
         }
