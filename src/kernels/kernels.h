@@ -128,7 +128,8 @@ typedef struct qn_kernels {
     void (*label_moves_f64)(int64_t n_rows, const double *x, const double *weight,
                             const int32_t *label, int32_t *before, const qn_label_totals *to);
 
-    /* distance[r] = D(r, label_r) as above, centre [k x d]. The same bits in every set. */
+    /* distance[r] = D(r, label_r) as above, centre [k x d]; label NULL: all rows to centre [d]. The
+     * same bits in every set. */
     void (*label_distance_f32)(int64_t n_rows, int32_t d, const float *x, const int32_t *label,
                                const double *centre, double *distance);
     void (*label_distance_f64)(int64_t n_rows, int32_t d, const double *x, const int32_t *label,

@@ -46,9 +46,54 @@ ALWAYS_INLINE void measure_panel(int32_t d, const number *x, const int32_t *labe
         doubles_store(distance + r, measure_labels(d, x + r, label + r, centre));
 }
 
+/* The distances of a panel to one centre. */
+ALWAYS_INLINE void measure_one(int64_t d, const number *x, const double *centre, double *distance)
+{
+    doubles sum[PANEL_DOUBLES];
+
+    UNROLL_ALL
+    for (int v = 0; v < PANEL_DOUBLES; v++)
+        sum[v] = doubles_all(0.0);
+    for (int64_t f = 0; f < d; f++) {
+        const doubles value = doubles_all(centre[f]);
+
+        UNROLL_ALL
+        for (int v = 0; v < PANEL_DOUBLES; v++) {
+            const doubles difference =
+                doubles_sub(numbers_load(x + f * QN_PANEL + v * DOUBLES), value);
+
+            sum[v] = doubles_add(sum[v], doubles_mul(difference, difference));
+        }
+    }
+    UNROLL_ALL
+    for (int v = 0; v < PANEL_DOUBLES; v++)
+        doubles_store(distance + v * DOUBLES, sum[v]);
+}
+
+static void distance_to_one(int64_t n_rows, int64_t d, const number *x, const double *centre,
+                            double *distance)
+{
+    double last[QN_PANEL];
+
+    for (; n_rows >= QN_PANEL; n_rows -= QN_PANEL) {
+        measure_one(d, x, centre, distance);
+        x += d * QN_PANEL;
+        distance += QN_PANEL;
+    }
+    if (n_rows > 0) {
+        measure_one(d, x, centre, last);
+        for (int64_t r = 0; r < n_rows; r++)
+            distance[r] = last[r];
+    }
+}
+
 void KERNEL(label_distance)(int64_t n_rows, int32_t d, const number *x, const int32_t *label,
                             const double *centre, double *distance)
 {
+    if (!label) {
+        distance_to_one(n_rows, d, x, centre, distance);
+        return;
+    }
     for (; n_rows >= QN_PANEL; n_rows -= QN_PANEL) {
         measure_panel(d, x, label, centre, distance);
         x += (int64_t)d * QN_PANEL;

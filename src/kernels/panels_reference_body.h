@@ -103,7 +103,8 @@ void KERNEL(label_distance)(int64_t n_rows, int32_t d, const number *x, const in
                             const double *centre, double *distance)
 {
     for (int64_t r = 0; r < n_rows; r++)
-        distance[r] = square_distance(d, panel_row(r, d, x), centre + (int64_t)label[r] * d);
+        distance[r] =
+            square_distance(d, panel_row(r, d, x), centre + (label ? (int64_t)label[r] * d : 0));
 }
 
 void KERNEL(products)(int32_t k, int32_t d, const number *x, const double *vector, double *out)

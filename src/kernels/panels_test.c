@@ -512,6 +512,21 @@ static void moved_rows_leave_the_sums_of_all_rows_by_label(void **state)
     }
 }
 
+/* label NULL: all rows to the first centre. */
+static void check_distances(const qn_kernels *set, const table *t, const int32_t *label,
+                            double *distance)
+{
+    if (t->x32)
+        set->label_distance_f32(t->n, t->d, t->x32, label, t->centre, distance);
+    else
+        set->label_distance_f64(t->n, t->d, t->x64, label, t->centre, distance);
+    for (int64_t r = 0; r < t->n; r++) {
+        const double wanted = distance_of(t, r, label ? label[r] : 0);
+
+        assert_memory_equal(&distance[r], &wanted, sizeof wanted);
+    }
+}
+
 static void distances_to_labels_have_the_bits_of_the_definition(void **state)
 {
     (void)state;
@@ -527,14 +542,9 @@ static void distances_to_labels_have_the_bits_of_the_definition(void **state)
         table_ready(&t);
         for (int64_t r = 0; r < t.n; r++)
             label[r] = (int32_t)((next_double(&seed) + 1.0) * 0.5 * t.k);
-        if (set && t.x32)
-            set->label_distance_f32(t.n, t.d, t.x32, label, t.centre, distance);
-        else if (set)
-            set->label_distance_f64(t.n, t.d, t.x64, label, t.centre, distance);
-        for (int64_t r = 0; set && r < t.n; r++) {
-            const double wanted = distance_of(&t, r, label[r]);
-
-            assert_memory_equal(&distance[r], &wanted, sizeof wanted);
+        if (set) {
+            check_distances(set, &t, label, distance);
+            check_distances(set, &t, NULL, distance);
         }
         guarded_free(label, (size_t)t.n * sizeof *label);
         guarded_free(distance, (size_t)t.n * sizeof *distance);

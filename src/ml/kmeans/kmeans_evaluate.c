@@ -83,38 +83,35 @@ static void sum_silhouettes(void *arg, kmeans_rows *rows, double *sums)
     const quality_work *w = arg;
     const int32_t k = w->centres->view.k;
     kmeans_rows panel = *rows;
-    int32_t own_label[QN_PANEL];
 
     label_rows(w, rows);
     for (int64_t first = 0; first < rows->n; first += QN_PANEL) {
         const size_t value = rows->is_double ? sizeof(double) : sizeof(float);
+        const int32_t *label = rows->label + first;
         double own[QN_PANEL] = {0};
         double other[QN_PANEL];
 
         panel.n = rows->n - first < QN_PANEL ? rows->n - first : QN_PANEL;
         panel.x = (const char *)rows->x + (size_t)first * (size_t)rows->d * value;
-        memcpy(own_label, rows->label + first, sizeof own_label);
         for (int32_t r = 0; r < QN_PANEL; r++)
             other[r] = INFINITY;
-        panel.label = rows->label + first;
         for (int32_t j = 0; j < k; j++) {
             if (!(w->weight[j] > 0))
                 continue;
-            kmeans_same_label(&panel, j);
-            kmeans_distance(&panel, w->mean);
+            kmeans_distance_to(&panel, w->mean + (int64_t)j * rows->d);
             for (int64_t r = 0; r < panel.n; r++) {
                 const double mean = panel.distance[r] + w->variance[j];
 
-                if (own_label[r] == j)
+                if (label[r] == j)
                     own[r] = mean;
                 else if (mean < other[r])
                     other[r] = mean;
             }
         }
         for (int64_t r = 0; r < panel.n; r++)
-            sums[0] += row_weight(rows, first + r) * silhouette_of(own[r], other[r],
-                                                                   w->weight[own_label[r]],
-                                                                   row_weight(rows, first + r));
+            sums[0] +=
+                row_weight(rows, first + r) *
+                silhouette_of(own[r], other[r], w->weight[label[r]], row_weight(rows, first + r));
     }
 }
 

@@ -12,8 +12,7 @@ static void move_rows(void *arg, kmeans_rows *rows, double *spread)
     kmeans_fit *fit = arg;
 
     if (isnan(fit->spread)) {
-        kmeans_same_label(rows, 0);
-        kmeans_distance(rows, fit->centres.mean);
+        kmeans_distance_to(rows, fit->centres.mean);
         for (int64_t r = 0; r < rows->n; r++)
             *spread += (rows->weight ? rows->weight[r] : 1) * rows->distance[r];
     }

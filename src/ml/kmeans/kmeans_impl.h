@@ -51,7 +51,7 @@ int64_t kmeans_rows_take(kmeans_rows *rows, int64_t n, bool is_double, const voi
 
 void kmeans_nearest(kmeans_rows *rows, const qn_centres *centres); /* fills label */
 void kmeans_distance(kmeans_rows *rows, const double *centre);     /* fills distance to label's */
-void kmeans_same_label(kmeans_rows *rows, int32_t label);          /* gives it to every row */
+void kmeans_distance_to(kmeans_rows *rows, const double *centre);  /* to this one, of every row */
 void kmeans_add_sums(const kmeans_rows *rows, double *sums, double *weights); /* by label */
 
 /* Divides a vector by its length; false if it has none. */

@@ -273,7 +273,7 @@ static double cost_with(local *l, int64_t i, double *cost)
     double total = 0;
 
     point_at(l, i, l->tried);
-    kmeans_distance(&l->points, l->tried);
+    kmeans_distance_to(&l->points, l->tried);
     for (int64_t p = 0; p < l->points.n; p++) {
         const double own = l->points.weight[p] * l->points.distance[p];
 
@@ -291,8 +291,7 @@ static void plus_plus(local *l)
     const int32_t n_tries = 2 + (int32_t)qn_log((double)l->k);
 
     point_at(l, draw_point(l, l->points.weight), l->centres->centre);
-    kmeans_same_label(&l->points, 0);
-    kmeans_distance(&l->points, l->centres->centre);
+    kmeans_distance_to(&l->points, l->centres->centre);
     for (int64_t i = 0; i < l->points.n; i++)
         l->cost[i] = l->points.weight[i] * l->points.distance[i];
     for (int32_t j = 1; j < l->k; j++) {

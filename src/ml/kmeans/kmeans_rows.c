@@ -93,20 +93,22 @@ void kmeans_nearest(kmeans_rows *rows, const qn_centres *centres)
         rows->kernels->nearest_f32(rows->n, rows->x, centres, rows->label);
 }
 
-void kmeans_distance(kmeans_rows *rows, const double *centre)
+static void measure(kmeans_rows *rows, const int32_t *label, const double *centre)
 {
     if (rows->is_double)
-        rows->kernels->label_distance_f64(rows->n, rows->d, rows->x, rows->label, centre,
-                                          rows->distance);
+        rows->kernels->label_distance_f64(rows->n, rows->d, rows->x, label, centre, rows->distance);
     else
-        rows->kernels->label_distance_f32(rows->n, rows->d, rows->x, rows->label, centre,
-                                          rows->distance);
+        rows->kernels->label_distance_f32(rows->n, rows->d, rows->x, label, centre, rows->distance);
 }
 
-void kmeans_same_label(kmeans_rows *rows, int32_t label)
+void kmeans_distance(kmeans_rows *rows, const double *centre)
 {
-    for (int64_t r = 0; r < rows->n; r++)
-        rows->label[r] = label;
+    measure(rows, rows->label, centre);
+}
+
+void kmeans_distance_to(kmeans_rows *rows, const double *centre)
+{
+    measure(rows, NULL, centre);
 }
 
 void kmeans_add_sums(const kmeans_rows *rows, double *sums, double *weights)
