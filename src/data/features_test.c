@@ -255,6 +255,23 @@ static void keep_warning(void *user, const qn_event *event)
         snprintf(user, 256, "%s", event->text);
 }
 
+static void keep_first_warning(void *user, const qn_event *event)
+{
+    if (event->kind == QN_EVENT_WARNING && *(char *)user == '\0')
+        snprintf(user, 256, "%s", event->text);
+}
+
+static void a_stray_text_in_a_column_of_numbers_is_told_with_its_line(void **state)
+{
+    fixture *f = *state;
+    char warning[256] = "";
+
+    CHECK_OK(f->ctx, qn_context_add_sink(f->ctx, keep_first_warning, warning));
+    found(f, "t.csv", "a,b\n1,1\n2,2\n3,oops\n4,4\n");
+    CHECK(strstr(warning, "t.csv, line 4: column b: \"oops\" is not a number, and so the column"));
+    CHECK_EQ(f->features.n, 1);
+}
+
 static void columns_that_are_left_out_are_told(void **state)
 {
     fixture *f = *state;
@@ -582,6 +599,7 @@ int main(void)
         TEST(input_that_passes_once_asks_for_widths),
         TEST(a_pipe_passes_once),
         TEST(lists_are_as_wide_as_the_first),
+        TEST(a_stray_text_in_a_column_of_numbers_is_told_with_its_line),
         TEST(columns_that_are_left_out_are_told),
         TEST(what_cannot_be_is_refused_by_name),
         TEST(a_table_without_numbers_has_no_features),
