@@ -66,7 +66,7 @@ typedef struct part {
     int64_t first, end; /* rows */
     double sums[MOST_K * N_FEATURES];
     double weights[MOST_K];
-    uint64_t totals[MOST_K * TOTAL_STRIDE];
+    _Alignas(64) uint64_t totals[MOST_K * TOTAL_STRIDE];
     double products[MOST_K * QN_PANEL];
     double sink;
 } part;

@@ -151,6 +151,17 @@ ALWAYS_INLINE doubles doubles_load_first(const double *p, int n)
     return _mm256_maskload_pd(p, _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), number));
 }
 
+/* DOUBLES values of one row of a panel. */
+ALWAYS_INLINE doubles doubles_column_f32(const float *p)
+{
+    return _mm256_cvtps_pd(_mm_setr_ps(p[0], p[16], p[32], p[48]));
+}
+
+ALWAYS_INLINE doubles doubles_column_f64(const double *p)
+{
+    return _mm256_setr_pd(p[0], p[16], p[32], p[48]);
+}
+
 ALWAYS_INLINE void doubles_store(double *p, doubles x)
 {
     _mm256_storeu_pd(p, x);

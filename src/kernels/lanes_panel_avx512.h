@@ -149,6 +149,17 @@ ALWAYS_INLINE doubles doubles_load_first(const double *p, int n)
     return _mm512_maskz_loadu_pd((__mmask8)((1U << n) - 1U), p);
 }
 
+/* DOUBLES values of one row of a panel. */
+ALWAYS_INLINE doubles doubles_column_f32(const float *p)
+{
+    return _mm512_cvtps_pd(_mm256_setr_ps(p[0], p[16], p[32], p[48], p[64], p[80], p[96], p[112]));
+}
+
+ALWAYS_INLINE doubles doubles_column_f64(const double *p)
+{
+    return _mm512_setr_pd(p[0], p[16], p[32], p[48], p[64], p[80], p[96], p[112]);
+}
+
 ALWAYS_INLINE void doubles_store(double *p, doubles x)
 {
     _mm512_storeu_pd(p, x);
@@ -201,14 +212,12 @@ ALWAYS_INLINE unsigned labels_differ(const int32_t *a, const int32_t *b)
     return _mm512_cmpneq_epi32_mask(_mm512_loadu_si512(a), _mm512_loadu_si512(b));
 }
 
-/* x + 1.5 x 2^52 less that number, as bits: the nearest whole number where |x| < 2^51. */
+/* The nearest whole numbers, of |x| < 2^51. */
 typedef __m512i wholes;
 
 ALWAYS_INLINE wholes wholes_of(doubles x)
 {
-    const __m512d base = _mm512_set1_pd(0x1.8p52);
-
-    return _mm512_sub_epi64(_mm512_castpd_si512(_mm512_add_pd(x, base)), _mm512_castpd_si512(base));
+    return _mm512_cvtpd_epi64(x);
 }
 
 ALWAYS_INLINE void wholes_add(uint64_t *p, wholes x)

@@ -1,13 +1,13 @@
-/* label_moves for one set and type of value. Whole numbers add up to the same in any order, so a
- * panel with many rows to move is turned in registers and all of its rows are moved, those that
- * stay from a label to itself; of one with few, those few are read one value after the other. */
+/* label_moves for one set and type of value. A panel with many rows to move is turned in registers;
+ * of one with few, those few are read value by value. Whole numbers add up to the same whatever the
+ * order. */
 #include <stdbool.h>
 #include <string.h>
 
 #include "kernels/spread.h"
 
 #define MOVE_FEATURES 8 /* that are turned at a time: what strides are multiples of */
-#define FEW_MOVES     4
+#define FEW_MOVES     3
 
 /* Features of a panel and behind them what turns into its rows' weights and the padding. */
 typedef struct last_features {
@@ -23,45 +23,67 @@ static void last_features_init(int32_t d, last_features *last)
         last->x[n * QN_PANEL + r] = 1;
 }
 
-/* The labels and weights of a panel to be moved whole. */
+/* Rows of a panel to be moved: bit r of `rows` is set for row r. */
 typedef struct panel_moves {
-    int n_rows;
+    unsigned rows;
     const int32_t *label, *before;
     const double *weight;
 } panel_moves;
 
-/* MOVE_FEATURES features, from `first` on, of all rows of a panel. */
+/* A run of features of a panel, turned, and where its sums are. */
+typedef struct turned_features {
+    _Alignas(64) number row[MOVE_FEATURES / DOUBLES][QN_PANEL * DOUBLES];
+    doubles origin[MOVE_FEATURES / DOUBLES];
+    doubles scale[MOVE_FEATURES / DOUBLES];
+    uint64_t *sums;
+    int64_t stride;
+} turned_features;
+
+ALWAYS_INLINE void move_turned(const bool is_weighted, const bool is_first, int slot, int r,
+                               const turned_features *t, const panel_moves *m)
+{
+    UNROLL_ALL
+    for (int g = 0; g < MOVE_FEATURES / DOUBLES; g++) {
+        const doubles value = numbers_load(t->row[g] + slot * DOUBLES);
+        doubles scaled = doubles_mul(doubles_sub(value, t->origin[g]), t->scale[g]);
+
+        if (is_weighted)
+            scaled = doubles_mul(scaled, doubles_all(m->weight[r]));
+        const wholes whole = wholes_of(scaled);
+        wholes_add(t->sums + m->label[r] * t->stride + g * DOUBLES, whole);
+        if (!is_first && m->before[r] >= 0)
+            wholes_subtract(t->sums + m->before[r] * t->stride + g * DOUBLES, whole);
+    }
+}
+
+/* MOVE_FEATURES features, from `first` on, of rows of a panel; is_first: of all of them, which have
+ * been nowhere before. */
 ALWAYS_INLINE void move_features(const bool is_weighted, const bool is_first, const number *x,
                                  const panel_moves *m, const qn_label_totals *to, int64_t first)
 {
-    _Alignas(64) number row[MOVE_FEATURES / DOUBLES][QN_PANEL * DOUBLES];
-    const int64_t stride = qn_total_stride(to->d);
     const panel_moves moves = *m; /* stores of vectors make the compiler read *m again and again */
-    uint64_t *sums = to->sums + first;
-    doubles origin[MOVE_FEATURES / DOUBLES];
-    doubles scale[MOVE_FEATURES / DOUBLES];
+    turned_features t;
 
+    t.sums = to->sums + first;
+    t.stride = qn_total_stride(to->d);
     UNROLL_ALL
     for (int g = 0; g < MOVE_FEATURES / DOUBLES; g++) {
-        numbers_spread_whole(x + g * DOUBLES * QN_PANEL, row[g]);
-        origin[g] = doubles_load(to->origin + first + g * DOUBLES);
-        scale[g] = doubles_load(to->scale + first + g * DOUBLES);
+        numbers_spread_whole(x + g * DOUBLES * QN_PANEL, t.row[g]);
+        t.origin[g] = doubles_load(to->origin + first + g * DOUBLES);
+        t.scale[g] = doubles_load(to->scale + first + g * DOUBLES);
     }
-    for (int r = 0; r < moves.n_rows; r++) {
-        uint64_t *sum = sums + moves.label[r] * stride;
-
-        UNROLL_ALL
-        for (int g = 0; g < MOVE_FEATURES / DOUBLES; g++) {
-            const doubles value = numbers_load(row[g] + ROW_SLOT(r) * DOUBLES);
-            doubles scaled = doubles_mul(doubles_sub(value, origin[g]), scale[g]);
-
-            if (is_weighted)
-                scaled = doubles_mul(scaled, doubles_all(moves.weight[r]));
-            const wholes whole = wholes_of(scaled);
-            wholes_add(sum + g * DOUBLES, whole);
-            if (!is_first && moves.before[r] >= 0)
-                wholes_subtract(sums + moves.before[r] * stride + g * DOUBLES, whole);
+    if (is_first) {
+        for (int q = 0; q < 4; q++) {
+            UNROLL_ALL
+            for (int i = 0; i < 4; i++)
+                move_turned(is_weighted, true, 4 * i + q, 4 * q + i, &t, &moves);
         }
+        return;
+    }
+    for (unsigned rest = moves.rows; rest; rest &= rest - 1) {
+        const int r = __builtin_ctz(rest);
+
+        move_turned(is_weighted, false, ROW_SLOT(r), r, &t, &moves);
     }
 }
 
@@ -80,10 +102,10 @@ ALWAYS_INLINE void move_panel(const bool is_weighted, const bool is_first, const
 static __attribute__((noinline)) void move_many(const number *x, const panel_moves *m,
                                                 const qn_label_totals *to, last_features *last)
 {
-    bool is_first = true;
+    bool is_first = m->rows == (1U << QN_PANEL) - 1;
 
-    for (int r = 0; r < m->n_rows; r++)
-        is_first = is_first && m->before[r] < 0;
+    for (unsigned rest = m->rows; rest; rest &= rest - 1)
+        is_first = is_first && m->before[__builtin_ctz(rest)] < 0;
     if (m->weight)
         move_panel(true, false, x, m, to, last);
     else if (is_first)
@@ -92,36 +114,53 @@ static __attribute__((noinline)) void move_many(const number *x, const panel_mov
         move_panel(false, false, x, m, to, last);
 }
 
-static uint64_t whole_number(double x)
+/* DOUBLES values from feature f on onto the sums of a label and, unless that is NULL, from those of
+ * another. */
+ALWAYS_INLINE void move_values(doubles value, int64_t f, double weight, const qn_label_totals *to,
+                               uint64_t *sum, uint64_t *from)
 {
-    const double base = 0x1.8p52;
-    const double sum = x + base;
-    uint64_t bits[2];
+    const doubles scaled =
+        doubles_mul(doubles_sub(value, doubles_load(to->origin + f)), doubles_load(to->scale + f));
+    const wholes whole = wholes_of(doubles_mul(scaled, doubles_all(weight)));
 
-    memcpy(&bits[0], &sum, sizeof sum);
-    memcpy(&bits[1], &base, sizeof base);
-    return bits[0] - bits[1];
+    wholes_add(sum + f, whole);
+    if (from)
+        wholes_subtract(from + f, whole);
 }
 
-/* One row, from the label below 0 that it may have had. */
 static __attribute__((noinline)) void move_row(const number *x, double weight, int32_t label,
                                                int32_t before, const qn_label_totals *to)
 {
     const int64_t stride = qn_total_stride(to->d);
-    const double *origin = to->origin;
-    const double *scale = to->scale;
+    const int64_t d = to->d;
     uint64_t *sum = to->sums + label * stride;
     uint64_t *from = before < 0 ? NULL : to->sums + before * stride;
-    const int64_t d = to->d;
+    number last[MOVE_FEATURES] = {0};
+    int64_t f = 0;
 
-    for (int64_t f = 0; f <= d; f++) {
-        const double value = f < d ? (double)x[f * QN_PANEL] : 1.0;
-        const uint64_t whole = whole_number((value - origin[f]) * scale[f] * weight);
-
-        sum[f] += whole;
-        if (from)
-            from[f] -= whole;
+    for (; f + MOVE_FEATURES <= d; f += MOVE_FEATURES) {
+        UNROLL_ALL
+        for (int g = 0; g < MOVE_FEATURES; g += DOUBLES)
+            move_values(numbers_column(x + (f + g) * QN_PANEL), f + g, weight, to, sum, from);
     }
+    for (int64_t i = f; i < d; i++)
+        last[i - f] = x[i * QN_PANEL];
+    last[d - f] = 1;
+    UNROLL_ALL
+    for (int g = 0; g < MOVE_FEATURES; g += DOUBLES)
+        move_values(numbers_load(last + g), f + g, weight, to, sum, from);
+}
+
+/* Rows of a panel, of which there are n, whose labels differ. */
+ALWAYS_INLINE unsigned rows_to_move(int n, const int32_t *label, const int32_t *before)
+{
+    unsigned rows = 0;
+
+    if (n == QN_PANEL)
+        return labels_differ(label, before);
+    for (int r = 0; r < n; r++)
+        rows |= (unsigned)(label[r] != before[r]) << r;
+    return rows;
 }
 
 void KERNEL(label_moves)(int64_t n_rows, const number *x, const double *weight,
@@ -132,21 +171,15 @@ void KERNEL(label_moves)(int64_t n_rows, const number *x, const double *weight,
     last_features_init(to->d, &last);
     for (int64_t start = 0; start < n_rows; start += QN_PANEL, x += (int64_t)to->d * QN_PANEL) {
         const int n_here = n_rows - start < QN_PANEL ? (int)(n_rows - start) : QN_PANEL;
-        const panel_moves moves = {n_here, label + start, before + start,
-                                   weight ? weight + start : NULL};
-        unsigned differ = 0;
+        const panel_moves moves = {rows_to_move(n_here, label + start, before + start),
+                                   label + start, before + start, weight ? weight + start : NULL};
 
-        if (n_here == QN_PANEL)
-            differ = labels_differ(label + start, before + start);
-        else
-            for (int r = 0; r < n_here; r++)
-                differ |= (unsigned)(moves.label[r] != moves.before[r]) << r;
-        if (!differ)
+        if (!moves.rows)
             continue;
-        if (__builtin_popcount(differ) > FEW_MOVES) {
+        if (__builtin_popcount(moves.rows) > FEW_MOVES) {
             move_many(x, &moves, to, &last);
         } else {
-            for (unsigned rest = differ; rest; rest &= rest - 1) {
+            for (unsigned rest = moves.rows; rest; rest &= rest - 1) {
                 const int r = __builtin_ctz(rest);
 
                 move_row(x + r, weight ? moves.weight[r] : 1.0, moves.label[r], moves.before[r],

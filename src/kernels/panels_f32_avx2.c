@@ -7,6 +7,7 @@ typedef float number;
 #define KERNEL(name)         qn_##name##_f32_avx2
 #define numbers_shift        floats_shift_f32
 #define numbers_load         doubles_load_f32
+#define numbers_column       doubles_column_f32
 #define numbers_spread_whole spread_whole_f32
 #define numbers_spread_four  spread_four_f32
 #define numbers_four         four_load_f32

@@ -7,6 +7,7 @@ typedef double number;
 #define KERNEL(name)         qn_##name##_f64_avx512
 #define numbers_shift        floats_shift_f64
 #define numbers_load         doubles_load
+#define numbers_column       doubles_column_f64
 #define numbers_spread_whole spread_whole_f64
 #define numbers_spread_four  spread_four_f64
 #define numbers_four         four_load_f64
