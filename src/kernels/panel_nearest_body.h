@@ -28,7 +28,8 @@
 #define MOST_REACH     0x1p62F   /* see above */
 #define MOST_ERROR     0.05      /* (d + 8) u */
 #define SLACK          1.125
-#define PANELS_AHEAD   4 /* from the rows in hand to those that are asked for */
+#define MANY_CENTRES   32
+#define PANELS_AHEAD   8 /* from the rows in hand to those that are asked for */
 #define LEAST_SQUARE   0x1p-120F
 
 typedef struct search {
@@ -98,11 +99,15 @@ ALWAYS_INLINE void shift_rows(const int vectors, const bool is_kept, const searc
     }
 }
 
-/* The scores of n centres from number j on, and what they change. */
+/* The scores of n centres from number j on, and what they change. The first of a step also ask for
+ * rows to come, a feature at a time: asked for at once they would wait for each other. */
 ALWAYS_INLINE void score_centres(const int n, const int vectors, const bool is_kept,
-                                 const search *s, int32_t j, const number *x, const float *rows,
-                                 lowest *low)
+                                 const bool is_first, const search *s, int32_t j, const number *x,
+                                 const float *rows, lowest *low)
 {
+    const int64_t values = (int64_t)vectors * FLOATS; /* of a feature */
+    const uintptr_t ahead =
+        (uintptr_t)x + (uintptr_t)(PANELS_AHEAD * QN_PANEL * (int64_t)sizeof *x * s->centres->d);
     const int64_t d = s->centres->d;
     const float *centre = s->centres->shifted + j * d;
     floats score[SEARCH_CENTRES][SEARCH_VECTORS];
@@ -115,6 +120,8 @@ ALWAYS_INLINE void score_centres(const int n, const int vectors, const bool is_k
             score[c][v] = floats_all(s->centres->half_norm[j + c]);
     }
     for (int64_t f = 0; f < d; f++) {
+        if (is_first)
+            fetch_now(ahead + (uintptr_t)(f * values) * sizeof *x, values * (int64_t)sizeof *x);
         UNROLL_ALL
         for (int v = 0; v < vectors; v++)
             value[v] = is_kept ? floats_load(rows + (f * vectors + v) * FLOATS)
@@ -259,20 +266,26 @@ ALWAYS_INLINE void search_panels(const int panels, const bool is_kept, const sea
         low.index[v] = floats_all(0.0F);
     }
     low.number = floats_all(0.0F);
-    fetch_now((uintptr_t)x + (uintptr_t)(PANELS_AHEAD * panel_bytes), panels * panel_bytes);
     shift_rows(vectors, is_kept, s, x, rows, square);
+    /* With many centres there is time enough for all to arrive, and the code is shorter. */
+    if (k >= SEARCH_CENTRES && k < MANY_CENTRES) {
+        score_centres(SEARCH_CENTRES, vectors, is_kept, true, s, j, x, rows, &low);
+        j += SEARCH_CENTRES;
+    } else {
+        fetch_now((uintptr_t)x + (uintptr_t)(PANELS_AHEAD * panel_bytes), panels * panel_bytes);
+    }
     for (; j + SEARCH_CENTRES <= k; j += SEARCH_CENTRES)
-        score_centres(SEARCH_CENTRES, vectors, is_kept, s, j, x, rows, &low);
+        score_centres(SEARCH_CENTRES, vectors, is_kept, false, s, j, x, rows, &low);
     if (SEARCH_CENTRES > 4 && k - j >= 4) {
-        score_centres(4, vectors, is_kept, s, j, x, rows, &low);
+        score_centres(4, vectors, is_kept, false, s, j, x, rows, &low);
         j += 4;
     }
     if (k - j >= 2) {
-        score_centres(2, vectors, is_kept, s, j, x, rows, &low);
+        score_centres(2, vectors, is_kept, false, s, j, x, rows, &low);
         j += 2;
     }
     if (k - j >= 1)
-        score_centres(1, vectors, is_kept, s, j, x, rows, &low);
+        score_centres(1, vectors, is_kept, false, s, j, x, rows, &low);
     finish_labels(panels, s, x, square, &low, label);
 }
 
