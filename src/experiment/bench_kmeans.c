@@ -16,6 +16,8 @@ typedef struct bench_scratch {
     int32_t *label;
     double *distance;
     double *sums, *weights; /* [k x d], [k] */
+    int32_t *before;        /* [chunk_rows] labels of the iteration before */
+    qn_label_totals totals; /* sums [k x stride] */
 } bench_scratch;
 
 typedef struct kmeans_bench {
@@ -30,6 +32,7 @@ typedef struct kmeans_bench {
     int32_t *label; /* [n, whole panels]: nearest centres */
     qn_centres centres;
     double *centre;
+    double *totals_origin, *totals_scale; /* [stride] */
     float *origin, *shifted, *half_norm;
     bench_scratch *scratch; /* [n_threads] */
     int32_t n_threads;
@@ -112,6 +115,11 @@ static qn_status make_scratch(kmeans_bench *b)
         QN_NEW(ctx, s->distance, b->chunk_rows, "distances of rows");
         QN_NEW0(ctx, s->sums, k * b->d, "sums of clusters");
         QN_NEW0(ctx, s->weights, k, "weights of clusters");
+        QN_NEW(ctx, s->before, b->chunk_rows, "labels of rows");
+        QN_NEW0(ctx, s->totals.sums, k * qn_total_stride(b->d), "sums of clusters");
+        s->totals.d = b->d;
+        s->totals.origin = b->totals_origin;
+        s->totals.scale = b->totals_scale;
     }
 done:
     return st;
@@ -127,6 +135,10 @@ static qn_status make(kmeans_bench *b)
     QN_NEW0(ctx, b->origin, b->d, "centres");
     QN_NEW(ctx, b->shifted, k * b->d, "centres");
     QN_NEW(ctx, b->half_norm, k, "centres");
+    QN_NEW0(ctx, b->totals_origin, qn_total_stride(b->d), "centres");
+    QN_NEW0(ctx, b->totals_scale, qn_total_stride(b->d), "centres");
+    for (int32_t f = 0; f <= b->d; f++)
+        b->totals_scale[f] = 0x1p30;
     fill_centres(b);
     QN_TRY(make_scratch(b));
     QN_NEW0(ctx, b->label, panels * QN_PANEL, "labels of the generated rows");
@@ -144,9 +156,13 @@ static void release(kmeans_bench *b)
         qn_free(b->scratch[t].distance);
         qn_free(b->scratch[t].sums);
         qn_free(b->scratch[t].weights);
+        qn_free(b->scratch[t].before);
+        qn_free(b->scratch[t].totals.sums);
     }
     qn_free(b->scratch);
     qn_free(b->centre);
+    qn_free(b->totals_origin);
+    qn_free(b->totals_scale);
     qn_free(b->origin);
     qn_free(b->shifted);
     qn_free(b->half_norm);
@@ -169,6 +185,15 @@ static void label_sums(const kmeans_bench *b, int64_t n, const void *x, const in
         b->kernels->label_sums_f64(n, b->d, x, label, NULL, s->sums, s->weights);
     else
         b->kernels->label_sums_f32(n, b->d, x, label, NULL, s->sums, s->weights);
+}
+
+static void label_moves(const kmeans_bench *b, int64_t n, const void *x, const int32_t *label,
+                        int32_t *before, const bench_scratch *s)
+{
+    if (b->is_double)
+        b->kernels->label_moves_f64(n, x, NULL, label, before, &s->totals);
+    else
+        b->kernels->label_moves_f32(n, x, NULL, label, before, &s->totals);
 }
 
 static void label_distance(const kmeans_bench *b, int64_t n, const void *x, const int32_t *label,
@@ -216,12 +241,28 @@ static void sums_step(const kmeans_bench *b, int64_t n, const void *x, int32_t *
     label_sums(b, n, x, label, s);
 }
 
-static void both_step(const kmeans_bench *b, int64_t n, const void *x, int32_t *label,
-                      bench_scratch *s)
+/* Every row is new to its centre. */
+static void moves_step(const kmeans_bench *b, int64_t n, const void *x, int32_t *label,
+                       bench_scratch *s)
+{
+    memset(s->before, -1, (size_t)n * sizeof *s->before);
+    label_moves(b, n, x, label, s->before, s);
+}
+
+static void first_step(const kmeans_bench *b, int64_t n, const void *x, int32_t *label,
+                       bench_scratch *s)
 {
     (void)label;
     nearest(b, n, x, s->label);
-    label_sums(b, n, x, s->label, s);
+    moves_step(b, n, x, s->label, s);
+}
+
+/* No row changes its label. */
+static void later_step(const kmeans_bench *b, int64_t n, const void *x, int32_t *label,
+                       bench_scratch *s)
+{
+    nearest(b, n, x, s->label);
+    label_moves(b, n, x, s->label, label, s);
 }
 
 static void distance_step(const kmeans_bench *b, int64_t n, const void *x, int32_t *label,
@@ -241,12 +282,14 @@ static void distance_step(const kmeans_bench *b, int64_t n, const void *x, int32
 STEP_TASK(label)
 STEP_TASK(nearest)
 STEP_TASK(sums)
-STEP_TASK(both)
+STEP_TASK(moves)
+STEP_TASK(first)
+STEP_TASK(later)
 STEP_TASK(distance)
 
 /* Useful work of a pass: each row is read once; a product and a sum for each row, centre and
  * feature; a sum for each value; a difference, a product and a sum for each value. Labels that were
- * found before are read from memory. */
+ * found before are read from memory. A pass is what an iteration of the fit does. */
 static qn_status time_kernels(kmeans_bench *b, qn_bench_result *result)
 {
     const double values = (double)b->n * b->d, data = values * (double)value_size(b);
@@ -260,11 +303,21 @@ static qn_status time_kernels(kmeans_bench *b, qn_bench_result *result)
          nearest_task},
         {{.kernel = "label_sums", .bytes = data + labels, .flops = values, .is_double = true},
          sums_task},
-        {{.kernel = "nearest + label_sums",
+        {{.kernel = "label_moves, all rows",
+          .bytes = data + labels,
+          .flops = 3 * values,
+          .is_double = true},
+         moves_task},
+        {{.kernel = "first pass: nearest + label_moves",
           .bytes = data,
-          .flops = search + values,
+          .flops = search + 3 * values,
           .is_double = b->is_double},
-         both_task},
+         first_task},
+        {{.kernel = "later pass: no row moves",
+          .bytes = data + labels,
+          .flops = search,
+          .is_double = b->is_double},
+         later_task},
         {{.kernel = "label_distance",
           .bytes = data + labels,
           .flops = 3 * values,
