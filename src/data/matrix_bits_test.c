@@ -110,15 +110,15 @@ static void every_failed_allocation_ends_cleanly(void **state)
 /* n rows of numbers, about 8 bytes each. */
 static const char *put_rows(folder *f, const char *name, int n)
 {
-    char *text = malloc((size_t)n * 8 + 8);
+    qn_string text = {0};
     const char *path;
 
-    assert_non_null(text);
-    memcpy(text, "a,b\n", 5);
+    qn_string_add(&text, "a,b\n");
     for (int i = 0; i < n; i++)
-        snprintf(text + 4 + (size_t)i * 8, 9, "%03d,%03d\n", i % 997, i % 991);
-    path = folder_put(f, name, text);
-    free(text);
+        qn_string_addf(&text, "%03d,%03d\n", i % 997, i % 991);
+    assert_false(text.failed);
+    path = folder_put(f, name, text.text);
+    qn_string_release(&text);
     return path;
 }
 
