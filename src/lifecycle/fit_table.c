@@ -314,7 +314,7 @@ static qn_status run(fit_job *job)
 {
     qn_status st = QN_OK;
 
-    QN_TRY(check(job));
+    QN_TRY_ALL(check(job)); /* one rank alone may fail */
     QN_TRY(load(job));
     QN_TRY(fit(job));
     if (job->options->test.n > 0)
