@@ -312,6 +312,7 @@ done:
 
 static qn_status run(fit_job *job)
 {
+    qn_context *ctx = job->ctx;
     qn_status st = QN_OK;
 
     QN_TRY_ALL(check(job)); /* one rank alone may fail */
