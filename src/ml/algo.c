@@ -7,7 +7,7 @@
 
 static const qn_algo algo_als = {
     .name = "als",
-    .title = "recommend by alternating least squares",
+    .title = "Recommend by alternating least squares",
     .spark_class = "org.apache.spark.ml.recommendation.ALSModel",
     .params = &qn_als_table,
 };

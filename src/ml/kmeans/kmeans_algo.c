@@ -198,7 +198,7 @@ static const qn_table_ops kmeans_ops = {
 
 const qn_algo qn_algo_kmeans = {
     .name = "kmeans",
-    .title = "cluster rows around k centres",
+    .title = "Cluster the rows of a table around k centres and save them",
     .spark_class = "org.apache.spark.ml.clustering.KMeansModel",
     .params = &qn_kmeans_table,
     .table = &kmeans_ops,
