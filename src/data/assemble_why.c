@@ -90,12 +90,13 @@ static bool why_items(const qn_assembler *a, const qn_assembler_feature *f, int6
 static bool why_misfit(const qn_assembler *a, const qn_assembler_feature *f, int64_t r, char *out,
                        size_t size)
 {
-    const qn_column *c = &a->view[f->request];
-    const int64_t length = (int64_t)c->offsets[r + 1] - (int64_t)c->offsets[r];
     const int32_t width = f->feature->width;
 
-    if (f->feature->kind != QN_FEATURE_LIST || !qn_is_valid(c, r))
+    if (f->feature->kind != QN_FEATURE_LIST || !qn_is_valid(&a->view[f->request], r))
         return false;
+    const qn_column *c = &a->view[f->request];
+    const int64_t length = (int64_t)c->offsets[r + 1] - (int64_t)c->offsets[r];
+
     if (f->index_request < 0 && length != width) {
         snprintf(out, size, "column %s: a list of %lld values where %d are expected",
                  f->feature->source, (long long)length, width);

@@ -226,7 +226,7 @@ static void fewer_points_than_rows_are_drawn(void **state)
 static void drift_matches_the_centres_first(void **state)
 {
     fixture *f = *state;
-    double distance, percent;
+    double distance = 0, percent = 0;
     const char *line;
     char expected[160];
 
