@@ -9,8 +9,6 @@
 #include "cli/fetch.h"
 #include "cli/show.h"
 
-#define GROUPLENS "https://files.grouplens.org/datasets/movielens/"
-
 static const char *const data_sets[] = {"ml-latest-small", "ml-latest", "ml-32m", "ml-25m",
                                         "ml-20m",          "ml-10m",    "ml-1m",  "ml-100k"};
 #define N_DATA_SETS ((int64_t)(sizeof data_sets / sizeof *data_sets))
@@ -23,7 +21,8 @@ typedef struct fetch_options {
 
 static const qn_param fetch_params[] = {
     QN_PARAM_STRING(fetch_options, out, "data", "DIR", "folder to put the data set's folder into"),
-    QN_PARAM_STRING(fetch_options, url, GROUPLENS, "URL", "folder that holds the archives"),
+    QN_PARAM_STRING(fetch_options, url, NULL, "URL",
+                    "folder on the web that holds the archives, as their publisher names it"),
     QN_PARAM_FLAG(fetch_options, keep_archive, "keep the archive beside what was in it"),
 };
 static const qn_params fetch_table = {.name = "fetch",
@@ -74,6 +73,8 @@ static qn_status paths_make(qn_context *ctx, const char *what, const fetch_optio
     else
         qn_string_addf(&p->archive, "%s/%s.zip", options->out, what);
     qn_string_addf(&p->part, "%s.part", qn_string_text(&p->archive));
+    if (!options->url)
+        return QN_OK; /* what is here already needs none */
     qn_string_addf(&p->url, "%s%s%s.zip", options->url, ends_with(options->url, "/") ? "" : "/",
                    qn_string_text(&p->name));
     qn_string_addf(&p->md5_url, "%s.md5", qn_string_text(&p->url));
@@ -128,6 +129,11 @@ static qn_status download(qn_context *ctx, const fetch_options *options, const f
     const qn_span job = qn_job_start(ctx, "fetch");
     qn_status st = QN_OK;
 
+    if (!options->url)
+        QN_TRY(qn_fail(ctx, QN_EINVAL,
+                       "%s is not there, and --url does not say where it is published\ntry: quern "
+                       "fetch %s --url URL, or the path of an archive that you have",
+                       p->folder.text, p->name.text));
     QN_TRY(qn_make_dirs(ctx, options->out));
     QN_TRY(qn_fetch_file(ctx, p->url.text, p->part.text));
     QN_TRY(check_archive(ctx, p));
@@ -207,8 +213,9 @@ const qn_command qn_cmd_fetch = {
     .table = {&fetch_table},
     .notes =
         "NAME is ml-latest-small, ml-latest, ml-32m, ml-25m, ml-20m, ml-10m, ml-1m or ml-100k, "
-        "or the path of such a .zip that is here already. The archive is checked against the "
+        "or the path of such a .zip that is here already. --url is the folder that MovieLens' page "
+        "names for its archives. The archive is checked against the "
         "published checksum. Mind the data set's own licence: its README says what is allowed.",
-    .examples = "  quern fetch ml-latest-small\n  quern fetch ml-32m --out /data\n",
+    .examples = "  quern fetch ml-latest-small --url URL\n  quern fetch ml-32m.zip --out /data\n",
     .run = run_fetch,
 };

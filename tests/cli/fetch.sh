@@ -20,10 +20,11 @@ for name in ("ml-latest-small", "ml-1m", "ml-100k", "ml-10m"):
         open(f"{server}/{name}.zip.md5", "w").write(f"{digest}  {name}.zip\n")
 PY
 refused 2 'try: quern fetch ml-latest-small' fetch ml-latest-smal
+refused 2 'data/ml-32m is not there, and --url does not say' fetch ml-32m
 command -v python3 >/dev/null
 run doctor
 if grep -q '^missing.*libcurl' "$out"; then
-    refused 1 'apt-get install libcurl4' fetch ml-1m
+    refused 1 'apt-get install libcurl4' fetch ml-1m --url "file://$work/server"
     exit 77
 fi
 url=file://$work/server
