@@ -104,9 +104,10 @@ typedef struct qn_forest_model {
     int64_t n_rows, n_distinct_rows; /* distinct: after merging; = n_rows without */
     double oob_error;                /* share of wrong rows, or mean squared error, out of bag */
     int64_t oob_rows;                /* that were out of some bag */
-    double *oob_curve;   /* [n_trees] the same with the first 1, 2, ... trees, or NULL */
-    int64_t bytes_moved; /* received from other ranks by the fit */
-    int64_t bytes_held;  /* most, by the fit itself */
+    double *oob_curve;           /* [n_trees] the same with the first 1, 2, ... trees, or NULL */
+    int64_t bytes_moved;         /* received from other ranks by the fit */
+    int64_t bytes_held;          /* most, by the fit itself */
+    struct qn_forest_walk *walk; /* the nodes once more, as predicting wants them */
 } qn_forest_model;
 
 /* Fits a forest, or with is_tree a single tree (num_trees 1, no bootstrap).
