@@ -42,6 +42,8 @@ qn_status qn_rating_input_open(qn_context *ctx, const qn_rating_input_options *o
 void qn_rating_input_free(qn_rating_input *input);
 /* Whether ratings are doubles (a column that is not whole numbers in the first rows). */
 bool qn_rating_input_is_double(const qn_rating_input *input);
+/* What the columns are called in the input; date "" where there is none. */
+void qn_rating_input_columns(const qn_rating_input *input, qn_dataset_columns *columns);
 
 typedef struct qn_rating_input_counts {
     int64_t rows_read; /* delivered and dropped */
@@ -61,7 +63,9 @@ qn_status qn_rating_input_read(qn_context *ctx, qn_rating_input *input, bool rat
                                struct qn_rejects_file *rejects, qn_rating_input_rows *rows,
                                void *arg, qn_rating_input_counts *counts);
 
-/* Each input file's digest, for the ledger; free with qn_free. */
+/* Each input file's digest, for the ledger, in the order of the input, on all threads. `name` is
+ * the path, which can be opened alone; standard input is not listed. generation 0. Freed as one
+ * block with qn_free, names and all. */
 qn_status qn_rating_input_digests(qn_context *ctx, const qn_rating_input *input,
                                   qn_dataset_taken **taken, int64_t *n);
 
@@ -77,10 +81,14 @@ qn_status qn_rejects_file_create(qn_context *ctx, const char *path, bool overwri
 /* A duplicate; any thread. Its line is found by reading its split again at commit. */
 qn_status qn_rejects_file_duplicate(qn_rejects_file *rejects, const qn_rating_row *row,
                                     const qn_rating_row *winner);
-/* Sorts and writes; `old` names files of stored rows (NULL: none). The file appears even when there
- * is nothing in it but the header line. Frees *rejects whatever happens. */
-qn_status qn_rejects_file_commit(qn_context *ctx, qn_rejects_file **rejects, qn_rating_input *input,
-                                 const qn_dataset_manifest *old);
+/* Everything told so far belongs to `input`: sorts it and writes it behind what was written before;
+ * `old` names files of stored rows (NULL: none). More may then be told of another input, so that
+ * one file serves the two inputs of `etl`. */
+qn_status qn_rejects_file_section(qn_context *ctx, qn_rejects_file *rejects, qn_rating_input *input,
+                                  const qn_dataset_manifest *old);
+/* The file appears, even when there is nothing in it but the header line. Frees *rejects whatever
+ * happens. */
+qn_status qn_rejects_file_commit(qn_context *ctx, qn_rejects_file **rejects);
 void qn_rejects_file_abandon(qn_rejects_file **rejects);
 
 #endif
