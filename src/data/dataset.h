@@ -125,6 +125,7 @@ typedef struct qn_dataset_writer {
     qn_dataset_manifest next; /* to be filled; begins with the old one's columns, rules, taken and
                                  changes, and no files */
     int lock;                 /* descriptor, locked */
+    struct qn_dataset_site *site; /* data/dataset_impl.h */
 } qn_dataset_writer;
 
 /* Takes the lock (QN_EBUSY with owner and age), removes leftovers of writers that died, finishes
