@@ -130,6 +130,7 @@ typedef struct qn_source_options {
     int64_t max_line_bytes; /* 0: 16 MiB */
     int64_t split_bytes;    /* 0: 8 MiB; tests set less */
     bool by_row_group;      /* Parquet: each split is a row group */
+    bool members; /* Parquet: behind the columns, the members of structs too: "point.x", "a.b.c" */
 } qn_source_options;
 
 /* Opens and looks at the first rows. QN_ENOTFOUND names the path and a near one; QN_EDATA an empty

@@ -8,7 +8,7 @@
 #define QN_PARQUET_MODULE_FILE  "libquern_duckdb.so"
 #define QN_PARQUET_MODULE_ENTRY "qn_parquet_module_entry"
 #define QN_PARQUET_MODULE_ABI                                                                      \
-    2 /* goes up when this struct or a struct that passes through changes */
+    3 /* goes up when this struct or a struct that passes through changes */
 
 typedef struct qn_parquet_module {
     int32_t abi;

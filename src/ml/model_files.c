@@ -240,7 +240,8 @@ qn_status qn_model_files_table(qn_context *ctx, const qn_model_files *files, con
 {
     char *path = qn_path_join(files->path, name);
     const char *const paths[] = {path};
-    const qn_source_options options = {.path = paths, .n_paths = 1, .format = QN_FORMAT_PARQUET};
+    const qn_source_options options = {
+        .path = paths, .n_paths = 1, .format = QN_FORMAT_PARQUET, .members = true};
     qn_status st;
 
     *source = NULL;

@@ -124,7 +124,7 @@ static qn_status add_column(qn_context *ctx, const qn_duck_source *source, const
         return qn_fail(ctx, QN_EDATA, "%s: column \"%s\" is %s, not a list of numbers", path, name,
                        qn_type_name(qn_duck_type_of(kind)));
     if (at >= 0) {
-        qn_duck_add_name(&reference, name);
+        qn_string_add(&reference, own->reference[at]);
     } else if (!is_list(request->type) && (value = partition_value(path, name))) {
         qn_duck_add_text(&reference, value);
     } else {
@@ -204,7 +204,8 @@ static qn_status add_parquet_query(qn_context *ctx, const qn_duck_source *source
         st = qn_fail(ctx, QN_ENOMEM, "no memory for a query");
         goto done;
     }
-    QN_TRY(qn_duck_describe(ctx, reader->connection, from.text, reader->path, &own));
+    QN_TRY(
+        qn_duck_describe(ctx, reader->connection, from.text, reader->path, source->members, &own));
     qn_string_add(sql, reader->fill.n_columns == 0 ? "SELECT NULL" : "SELECT ");
     for (int32_t i = 0; i < reader->fill.n_columns; i++) {
         if (i > 0)

@@ -51,10 +51,13 @@ static int64_t source_row_offset(qn_context *ctx, qn_source *base, int64_t split
 
 void qn_duck_schema_release(qn_duck_schema *schema)
 {
-    for (int32_t i = 0; i < schema->n; i++)
+    for (int32_t i = 0; i < schema->n; i++) {
         qn_free((void *)schema->field[i].name);
+        qn_free(schema->reference[i]);
+    }
     qn_free(schema->field);
     qn_free(schema->kind);
+    qn_free(schema->reference);
     *schema = (qn_duck_schema){0};
 }
 
@@ -66,24 +69,47 @@ int32_t qn_duck_schema_find(const qn_duck_schema *schema, const char *name)
     return -1;
 }
 
-static qn_status schema_add(qn_context *ctx, qn_duck_schema *schema, const char *name,
-                            const char *sql_type)
+qn_status qn_duck_schema_add(qn_context *ctx, qn_duck_schema *schema, const char *name,
+                             const char *reference, const char *sql_type)
 {
     qn_status st = QN_OK;
-    char *copy = NULL;
+    char *copy = NULL, *sql = NULL;
 
     if (schema->n == schema->capacity) {
         const int32_t capacity = schema->capacity * 2 + 16;
 
         QN_GROW(ctx, schema->field, capacity, "a schema");
         QN_GROW(ctx, schema->kind, capacity, "a schema");
+        QN_GROW(ctx, schema->reference, capacity, "a schema");
         schema->capacity = capacity;
     }
     QN_TRY(qn_strdup(ctx, name, &copy));
+    QN_TRY(qn_strdup(ctx, reference, &sql));
     schema->kind[schema->n] = qn_duck_kind_of(sql_type);
     schema->field[schema->n] = (qn_field){copy, qn_duck_type_of(schema->kind[schema->n])};
-    schema->n++;
+    schema->reference[schema->n++] = sql;
+    copy = NULL;
 done:
+    qn_free(copy);
+    return st;
+}
+
+/* A column of its own name. */
+static qn_status add_column(qn_context *ctx, qn_duck_schema *schema, const qn_string *name,
+                            const qn_string *type, bool members)
+{
+    qn_string reference = {0};
+    qn_status st;
+
+    qn_duck_add_name(&reference, qn_string_text(name));
+    if (name->failed || type->failed || reference.failed)
+        st = qn_fail(ctx, QN_ENOMEM, "no memory for a schema");
+    else if (members)
+        st = qn_duck_schema_add_members(ctx, schema, name->text, reference.text, type->text);
+    else
+        st = qn_duck_schema_add(ctx, schema, qn_string_text(name), reference.text,
+                                qn_string_text(type));
+    qn_string_release(&reference);
     return st;
 }
 
@@ -96,12 +122,36 @@ static void cell_text(duckdb_data_chunk chunk, idx_t column, idx_t row, qn_strin
     qn_string_add_bytes(out, duckdb_string_t_data(&texts[row]), duckdb_string_t_length(texts[row]));
 }
 
-qn_status qn_duck_describe(qn_context *ctx, duckdb_connection connection, const char *from,
-                           const char *path, qn_duck_schema *schema)
+/* One pass over what DESCRIBE tells: columns, or the members in them. */
+static qn_status describe_pass(qn_context *ctx, duckdb_connection connection, const qn_string *sql,
+                               const char *path, bool members, qn_duck_schema *schema)
 {
-    qn_string sql = {0}, name = {0}, type = {0};
+    qn_string name = {0}, type = {0};
     qn_duck_stream stream = {0};
     duckdb_data_chunk chunk;
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_duck_stream_open(ctx, connection, qn_string_text(sql), path, &stream));
+    QN_TRY(qn_duck_stream_next(ctx, &stream, &chunk));
+    while (chunk) {
+        for (idx_t i = 0; i < duckdb_data_chunk_get_size(chunk); i++) {
+            cell_text(chunk, 0, i, &name);
+            cell_text(chunk, 1, i, &type);
+            QN_TRY(add_column(ctx, schema, &name, &type, members));
+        }
+        QN_TRY(qn_duck_stream_next(ctx, &stream, &chunk));
+    }
+done:
+    qn_duck_stream_close(&stream);
+    qn_string_release(&name);
+    qn_string_release(&type);
+    return st;
+}
+
+qn_status qn_duck_describe(qn_context *ctx, duckdb_connection connection, const char *from,
+                           const char *path, bool members, qn_duck_schema *schema)
+{
+    qn_string sql = {0};
     qn_status st = QN_OK;
 
     qn_string_addf(&sql, "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM %s)", from);
@@ -109,26 +159,11 @@ qn_status qn_duck_describe(qn_context *ctx, duckdb_connection connection, const 
         st = qn_fail(ctx, QN_ENOMEM, "no memory for the names of the files");
         goto done;
     }
-    QN_TRY(qn_duck_stream_open(ctx, connection, qn_string_text(&sql), path, &stream));
-    QN_TRY(qn_duck_stream_next(ctx, &stream, &chunk));
-    while (chunk) {
-        for (idx_t i = 0; i < duckdb_data_chunk_get_size(chunk); i++) {
-            cell_text(chunk, 0, i, &name);
-            cell_text(chunk, 1, i, &type);
-            if (name.failed || type.failed)
-                st = qn_fail(ctx, QN_ENOMEM, "no memory for a schema");
-            else
-                st = schema_add(ctx, schema, qn_string_text(&name), qn_string_text(&type));
-            if (st != QN_OK)
-                goto done;
-        }
-        QN_TRY(qn_duck_stream_next(ctx, &stream, &chunk));
-    }
+    QN_TRY(describe_pass(ctx, connection, &sql, path, false, schema));
+    if (members)
+        QN_TRY(describe_pass(ctx, connection, &sql, path, true, schema));
 done:
-    qn_duck_stream_close(&stream);
     qn_string_release(&sql);
-    qn_string_release(&name);
-    qn_string_release(&type);
     return st;
 }
 
@@ -159,7 +194,7 @@ static qn_status source_describe(qn_context *ctx, qn_duck_source *source,
         st = qn_fail(ctx, QN_ENOMEM, "no memory for the names of the files");
     else
         st = qn_duck_describe(ctx, connection, from.text, source->files.file[0].path,
-                              &source->schema);
+                              source->members, &source->schema);
     source->base.schema = (qn_schema){source->schema.field, source->schema.n, .has_names = true};
     qn_string_release(&from);
     return st;
@@ -199,6 +234,7 @@ qn_status qn_duck_source_open(qn_context *ctx, const qn_source_options *options,
     QN_NEW0(ctx, made, 1, "a Parquet source");
     made->base.ops = &source_ops;
     made->base.format = options->format == QN_FORMAT_JSON ? QN_FORMAT_JSON : QN_FORMAT_PARQUET;
+    made->members = options->members && made->base.format == QN_FORMAT_PARQUET;
     QN_TRY(qn_file_list_fill(ctx, options->path, options->n_paths, &made->files));
     QN_TRY(check_files(ctx, options, &made->files));
     made->base.bytes = made->files.bytes;

@@ -9,6 +9,7 @@
 typedef struct qn_duck_schema {
     qn_field *field;
     qn_duck_kind *kind;
+    char **reference; /* SQL */
     int32_t n, capacity;
 } qn_duck_schema;
 
@@ -22,14 +23,22 @@ typedef struct qn_duck_source {
     qn_duck duck;
     qn_file_list files;
     qn_duck_schema schema; /* of all files together */
+    bool members;
     qn_duck_split *split;
     int64_t n_splits, split_capacity;
 } qn_duck_source;
 
-/* Describes what the FROM clause `from` gives; release also after a failure. */
+/* Describes what the FROM clause `from` gives; members: also the members of structs, whose names
+ * are put together with dots, behind all columns. Release also after a failure. */
 qn_status qn_duck_describe(qn_context *ctx, duckdb_connection connection, const char *from,
-                           const char *path, qn_duck_schema *schema);
+                           const char *path, bool members, qn_duck_schema *schema);
 void qn_duck_schema_release(qn_duck_schema *schema);
+qn_status qn_duck_schema_add(qn_context *ctx, qn_duck_schema *schema, const char *name,
+                             const char *reference, const char *sql_type);
+/* Adds the members of `name`, which DuckDB says to be of `sql_type`; nothing unless that is a
+ * struct. members.c */
+qn_status qn_duck_schema_add_members(qn_context *ctx, qn_duck_schema *schema, const char *name,
+                                     const char *reference, const char *sql_type);
 /* Index of a column by its exact name, -1 if there is none. */
 int32_t qn_duck_schema_find(const qn_duck_schema *schema, const char *name);
 

@@ -167,7 +167,7 @@ static void predict_wide(const qn_forest_model *model, int64_t n, const double *
                          double *prediction, double *raw, double *probability)
 {
     const int64_t classes = model->n_classes;
-    double own[RAW_ROOM];
+    double own[RAW_ROOM] = {0};
 
     for (int64_t r = 0; r < n; r++) {
         double *sums = raw ? raw + r * classes : own;
@@ -186,7 +186,7 @@ void forest_predict_panels(const qn_forest_model *model, int64_t n_rows, const d
     const int64_t d = model->n_features, width = model->walk->width;
     const int64_t fit = RAW_ROOM / width / QN_PANEL * QN_PANEL;
     const int64_t chunk = fit == 0 ? QN_PANEL : fit < CHUNK_ROWS ? fit : CHUNK_ROWS;
-    double own[RAW_ROOM];
+    double own[RAW_ROOM] = {0};
 
     for (int64_t first = 0; first < n_rows; first += chunk) {
         const int64_t n = n_rows - first < chunk ? n_rows - first : chunk;
