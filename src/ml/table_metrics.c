@@ -2,6 +2,7 @@
  * says to whole-number counts and to sums by cell. */
 #include "ml/table_metrics.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -40,6 +41,11 @@ typedef struct judge_thread {
     double smallest_unseen;
 } judge_thread;
 
+/* What is left of a partition, and what it took. */
+typedef struct judge_progress {
+    atomic_llong left, busy_us, rows;
+} judge_progress;
+
 /* A run of rows of a block, predicted or not. */
 typedef struct judge_rows {
     int64_t first_row, n; /* of the whole matrix */
@@ -56,11 +62,11 @@ typedef struct judge_work {
     int32_t shift; /* of units */
     int64_t chunk; /* rows */
     qn_tree_sum *tree;
-    int32_t width; /* of its sums */
+    qn_span stage;
+    judge_progress *progress; /* [n_partitions] */
     double weight_sum, label_mean;
-    /* Takes a run of rows; NULL label: a first pass over labels, without predictions. */
     qn_status (*take)(const struct judge_work *w, judge_thread *t, const judge_rows *rows);
-    bool predicts;
+    bool predicts; /* false: `take` looks at labels alone */
 } judge_work;
 
 static double weight_of(const judge_rows *rows, int64_t r)
@@ -185,10 +191,32 @@ done:
     return st;
 }
 
+/* Books a cell on its partition; the last own one of it sends the event. */
+static void cell_done(const judge_work *w, int64_t c, double seconds, int32_t thread)
+{
+    const int64_t partition = qn_matrix_partition(w->data, c);
+    judge_progress *progress = &w->progress[partition];
+    const int64_t us = (int64_t)(seconds * 1e6);
+    const int64_t busy = atomic_fetch_add(&progress->busy_us, us) + us;
+    const int64_t n_rows = w->data->cell[c].n_rows;
+    const int64_t rows = atomic_fetch_add(&progress->rows, n_rows) + n_rows;
+
+    if (atomic_fetch_sub(&progress->left, 1) == 1)
+        qn_emit(w->ctx, &(qn_event){.kind = QN_EVENT_TASK_END,
+                                    .rank = qn_rank(w->ctx),
+                                    .thread = thread,
+                                    .name = w->stage.name,
+                                    .id = partition,
+                                    .parent = w->stage.id,
+                                    .rows = rows,
+                                    .duration_us = busy});
+}
+
 static qn_status judge_cell(void *arg, int64_t c, int32_t thread)
 {
     const judge_work *w = arg;
     judge_thread *t = &w->thread[thread];
+    const double start = qn_seconds();
     qn_status st = QN_OK;
 
     memset(t->sums, 0, sizeof t->sums);
@@ -202,8 +230,26 @@ static qn_status judge_cell(void *arg, int64_t c, int32_t thread)
         QN_TRY(st);
     }
     QN_TRY(qn_tree_sum_add(w->ctx, w->tree, w->data->first_cell + c, t->sums));
+    cell_done(w, c, qn_seconds() - start, thread);
 done:
     return st;
+}
+
+/* Cells of each partition that this rank has; their rows. */
+static int64_t progress_reset(judge_work *w)
+{
+    int64_t rows = 0;
+
+    for (int64_t p = 0; p < w->data->n_partitions; p++) {
+        atomic_store(&w->progress[p].left, 0);
+        atomic_store(&w->progress[p].busy_us, 0);
+        atomic_store(&w->progress[p].rows, 0);
+    }
+    for (int64_t c = 0; c < w->data->n_own_cells; c++) {
+        atomic_fetch_add(&w->progress[qn_matrix_partition(w->data, c)].left, 1);
+        rows += w->data->cell[c].n_rows;
+    }
+    return rows;
 }
 
 /* One pass: sums [width] of all ranks. */
@@ -211,19 +257,17 @@ static qn_status pass(judge_work *w, const qn_span *job, const char *name, int32
                       double *sums)
 {
     qn_context *ctx = w->ctx;
-    const qn_span stage = qn_stage_start(ctx, job, name, w->data->n_partitions);
-    qn_event totals = {0};
+    const qn_event totals = {.rows = progress_reset(w)};
     qn_status st = QN_OK;
 
-    for (int64_t c = 0; c < w->data->n_own_cells; c++)
-        totals.rows += w->data->cell[c].n_rows;
+    w->stage = qn_stage_start(ctx, job, name, w->data->n_partitions);
     QN_TRY_ALL(qn_tree_sum_create(ctx, w->data->n_cells, width, &w->tree));
     QN_TRY_ALL(qn_parallel(ctx, w->data->n_own_cells, judge_cell, w));
     QN_TRY(qn_tree_sum_finish(ctx, w->tree, sums));
 done:
     qn_tree_sum_free(w->tree);
     w->tree = NULL;
-    qn_span_end(ctx, &stage, st, &totals);
+    qn_span_end(ctx, &w->stage, st, &totals);
     return st;
 }
 
@@ -263,6 +307,7 @@ static qn_status work_init(judge_work *w)
     w->shift = w->data->has_weight ? qn_unit_shift(w->data->weight_sum) : 0;
     w->n_curves = k == 2 ? 1 : k > 2 && k <= QN_MOST_CURVES ? k : 0;
     w->n_threads = qn_context_threads(ctx);
+    QN_NEW0(ctx, w->progress, w->data->n_partitions, "progress of partitions");
     QN_NEW0(ctx, w->thread, w->n_threads, "scratch of threads");
     for (int32_t t = 0; t < w->n_threads; t++)
         QN_TRY(thread_init(w, &w->thread[t]));
@@ -285,6 +330,7 @@ static void work_release(judge_work *w)
         qn_free(t->tally);
     }
     qn_free(w->thread);
+    qn_free(w->progress);
 }
 
 /* Sums of the threads into the first one's. */
