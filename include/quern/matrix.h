@@ -43,6 +43,8 @@ typedef struct qn_matrix_options {
     qn_text_list feature;  /* "ndvi=(Infrared-Red)/(Infrared+Red)", behind the others */
     const char *label, *weight; /* columns by name, or by number where there are no names; NULL */
     qn_text_list categorical;   /* columns of categories, numbers or texts */
+    qn_text_list scale;         /* "z=std": features divided by their sample deviation over the rows
+                                   read (Spark's StandardScaler without centring) */
     double fraction;            /* (0, 1] of the data */
     int32_t sample;             /* qn_sample */
     int64_t sample_seed;
@@ -77,6 +79,7 @@ typedef struct qn_feature {
     char **category;      /* CATEGORY: [n_categories] ascending: as numbers where all are, else in
                              byte order */
     int32_t n_categories; /* else 0 */
+    double *scale;        /* [width] values are multiplied by it; NULL: as they come */
 } qn_feature;
 
 typedef struct qn_features {

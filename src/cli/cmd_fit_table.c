@@ -74,6 +74,15 @@ static void show_data(const qn_cli *cli, const qn_fit_table_result *r)
     show_labels(r);
 }
 
+static void show_judged(const qn_cli *cli, const char *name, int64_t records,
+                        const qn_json *figures)
+{
+    if (figures->out.length == 0)
+        return;
+    printf("%-9s %s rows\n", name, qn_show_count(records).text);
+    qn_show_json(&cli->out, qn_string_text(&figures->out));
+}
+
 /* The algorithm, the options that were given, and how long it took. */
 static void show_model(const qn_cli *cli, const qn_fit_table_result *r)
 {
@@ -91,10 +100,8 @@ static void show_model(const qn_cli *cli, const qn_fit_table_result *r)
     }
     printf(": fitted in %s\n", qn_show_seconds(r->fit_s).text);
     qn_show_json(&cli->out, qn_string_text(&r->summary.out));
-    if (r->evaluation.out.length == 0)
-        return;
-    printf("test      %s rows\n", qn_show_count(r->test_records).text);
-    qn_show_json(&cli->out, qn_string_text(&r->evaluation.out));
+    show_judged(cli, "val", r->val_records, &r->validation);
+    show_judged(cli, "test", r->test_records, &r->evaluation);
 }
 
 /* The command to try next, that works as it stands. */

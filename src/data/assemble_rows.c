@@ -344,6 +344,36 @@ static qn_status assemble_feature(qn_context *ctx, qn_assembler *a, qn_assembler
     }
 }
 
+/* Values as the matrix holds them, times the model's factors: so a row is the same whether it is
+ * scaled while it is read or when all rows have been. */
+static qn_status scale_feature(qn_context *ctx, qn_assembler *a, qn_assembler_feature *f, int64_t n)
+{
+    const double *scale = f->feature->scale;
+    qn_status st = QN_OK;
+
+    if (!scale)
+        return QN_OK;
+    if (a->column[f->first] != f->own) { /* a column that was taken as it lies */
+        const void *raw = a->column[f->first];
+
+        QN_TRY(take_buffer(ctx, a, f));
+        memcpy(f->own, raw, (size_t)n * qn_assembler_size(a));
+    }
+    for (int32_t j = 0; j < f->feature->width; j++) {
+        void *column = column_of(a, f, j);
+
+        for (int64_t r = 0; r < n; r++) {
+            const double value =
+                a->is_double ? ((const double *)column)[r] : (double)((const float *)column)[r];
+
+            if (!put(column, a->is_double, r, value * scale[j]))
+                mark(a->incomplete, r, QN_ROW_MISSING);
+        }
+    }
+done:
+    return st;
+}
+
 static void count_incomplete(qn_assembled *out)
 {
     for (int64_t r = 0; r < out->n_rows; r++) {
@@ -366,6 +396,8 @@ qn_status qn_assemble(qn_context *ctx, qn_assembler *a, const qn_batch *batch, q
         QN_TRY(take_number(ctx, a, &a->number[i], n));
     for (int32_t i = 0; i < a->features->n; i++)
         QN_TRY(assemble_feature(ctx, a, &a->feature[i], n));
+    for (int32_t i = 0; i < a->features->n; i++)
+        QN_TRY(scale_feature(ctx, a, &a->feature[i], n));
     /* After the expressions, which may read the same columns. */
     QN_TRY(check_number(ctx, a, a->label, n));
     QN_TRY(check_number(ctx, a, a->weight, n));

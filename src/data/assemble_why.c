@@ -164,6 +164,23 @@ static bool why_number(const qn_assembler *a, int32_t which, const char *what, i
     return true;
 }
 
+/* The raw values are fine, but one of them times its factor is not. */
+static bool why_scaled(const qn_assembler *a, const qn_assembler_feature *f, int64_t r, char *out,
+                       size_t size)
+{
+    for (int32_t j = 0; f->feature->scale && j < f->feature->width; j++) {
+        const void *column = a->column[f->first + j];
+        const double value =
+            a->is_double ? ((const double *)column)[r] : (double)((const float *)column)[r];
+
+        if (isfinite(value))
+            continue;
+        snprintf(out, size, "feature %s: too large once it is scaled", f->feature->name);
+        return true;
+    }
+    return false;
+}
+
 void qn_assembler_why(const qn_assembler *a, int64_t r, char *out, size_t size)
 {
     static bool (*const why[])(const qn_assembler *, const qn_assembler_feature *, int64_t, char *,
@@ -177,6 +194,9 @@ void qn_assembler_why(const qn_assembler *a, int64_t r, char *out, size_t size)
             return;
     for (int32_t i = 0; i < a->features->n; i++)
         if (why[a->feature[i].feature->kind](a, &a->feature[i], r, out, size))
+            return;
+    for (int32_t i = 0; i < a->features->n; i++)
+        if (why_scaled(a, &a->feature[i], r, out, size))
             return;
     if (!why_number(a, a->label, "label", r, out, size) &&
         !why_number(a, a->weight, "weight", r, out, size) && size > 0)

@@ -37,6 +37,7 @@ static void feature_release(qn_feature *f)
     for (int32_t c = 0; f->category && c < f->n_categories; c++)
         qn_free(f->category[c]);
     qn_free(f->category);
+    qn_free(f->scale);
     qn_free(f->name);
     qn_free(f->source);
     *f = (qn_feature){0};
@@ -66,6 +67,10 @@ static qn_status feature_copy(qn_context *ctx, const qn_feature *from, qn_featur
     }
     for (int32_t c = 0; c < from->n_categories; c++)
         QN_TRY(qn_strdup(ctx, from->category[c], &to->category[c]));
+    if (from->scale) {
+        QN_NEW(ctx, to->scale, from->width, "factors of features");
+        memcpy(to->scale, from->scale, (size_t)from->width * sizeof *to->scale);
+    }
 done:
     return st;
 }

@@ -15,11 +15,6 @@ typedef struct named_expr {
     bool is_placed; /* among --features */
 } named_expr;
 
-typedef struct names {
-    char **item;
-    int64_t n, capacity;
-} names;
-
 typedef struct finder {
     qn_context *ctx;
     qn_source *source;
@@ -85,14 +80,14 @@ static size_t item_length(const char *text)
     return quote ? strcspn(text, ",") : n;
 }
 
-static void names_release(names *list)
+void qn_names_release(qn_names *list)
 {
     for (int64_t i = 0; i < list->n; i++)
         qn_free(list->item[i]);
     qn_free(list->item);
 }
 
-static qn_status names_split(qn_context *ctx, const qn_text_list *from, names *list)
+qn_status qn_names_split(qn_context *ctx, const qn_text_list *from, qn_names *list)
 {
     qn_status st = QN_OK;
 
@@ -255,10 +250,10 @@ done:
 
 static qn_status find_categorical(finder *f)
 {
-    names list = {0};
+    qn_names list = {0};
     qn_status st = QN_OK;
 
-    QN_TRY(names_split(f->ctx, &f->options->categorical, &list));
+    QN_TRY(qn_names_split(f->ctx, &f->options->categorical, &list));
     for (int64_t i = 0; i < list.n; i++) {
         qn_feature_column column;
         char *name = NULL;
@@ -273,7 +268,7 @@ static qn_status find_categorical(finder *f)
         f->is_category[column.field] = true;
     }
 done:
-    names_release(&list);
+    qn_names_release(&list);
     return st;
 }
 
@@ -358,7 +353,7 @@ done:
     return st;
 }
 
-static qn_status add_all_named(finder *f, const names *list)
+static qn_status add_all_named(finder *f, const qn_names *list)
 {
     const qn_schema *schema = qn_source_schema(f->source);
     qn_status st = QN_OK;
@@ -461,7 +456,7 @@ done:
 static qn_status find_all(finder *f)
 {
     const int32_t n_fields = qn_source_schema(f->source)->n_fields;
-    names list = {0};
+    qn_names list = {0};
     qn_status st = QN_OK;
 
     QN_NEW0(f->ctx, f->is_read, n_fields, "columns that are read");
@@ -470,7 +465,7 @@ static qn_status find_all(finder *f)
     QN_TRY(find_expressions(f));
     QN_TRY(find_label_and_weight(f));
     QN_TRY(find_categorical(f));
-    QN_TRY(names_split(f->ctx, &f->options->features, &list));
+    QN_TRY(qn_names_split(f->ctx, &f->options->features, &list));
     f->hint = 0;
     if (list.n > 0)
         QN_TRY(add_all_named(f, &list));
@@ -481,7 +476,7 @@ static qn_status find_all(finder *f)
             QN_TRY(add_feature(f, QN_FEATURE_EXPRESSION, f->expr[e].name, f->expr[e].text));
     QN_TRY(check_names(f));
 done:
-    names_release(&list);
+    qn_names_release(&list);
     return st;
 }
 
@@ -508,6 +503,7 @@ qn_status qn_features_find(qn_context *ctx, qn_source *source, const qn_matrix_o
     QN_TRY_ALL(find_all(&f));
     QN_TRY(qn_features_scan(ctx, source, options->num_features, features));
     QN_TRY(qn_features_sum(ctx, features));
+    QN_TRY_ALL(qn_features_mark_scaled(ctx, &options->scale, features));
 done:
     finder_release(&f);
     return st;

@@ -35,6 +35,20 @@ void qn_feature_columns_list(const qn_source *source, qn_string *out);
 qn_status qn_features_scan(qn_context *ctx, qn_source *source, int32_t num_features,
                            qn_features *features);
 
+/* Names, comma separated or one by one, without blanks around; a comma inside quotes or brackets is
+ * part of its name. Release also after a failure. */
+typedef struct qn_names {
+    char **item;
+    int64_t n, capacity;
+} qn_names;
+qn_status qn_names_split(qn_context *ctx, const qn_text_list *from, qn_names *list);
+void qn_names_release(qn_names *list);
+
+/* Gives the features that `scale` names factors, 1 until the rows have been read. QN_ENOTFOUND and
+ * QN_EINVAL name the feature. matrix_scale.c */
+qn_status qn_features_mark_scaled(qn_context *ctx, const qn_text_list *scale,
+                                  qn_features *features);
+
 /* Sums up widths. QN_EINVAL: too many. */
 qn_status qn_features_sum(qn_context *ctx, qn_features *features);
 

@@ -1,4 +1,5 @@
 /* Features as members of quern.json, and back. */
+#include <math.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -30,6 +31,12 @@ static void feature_json(const qn_feature *f, qn_json *j)
         qn_json_open(j, "category", '[');
         for (int32_t c = 0; c < f->n_categories; c++)
             qn_json_text(j, NULL, f->category[c]);
+        qn_json_close(j, ']');
+    }
+    if (f->scale) {
+        qn_json_open(j, "scale", '[');
+        for (int32_t i = 0; i < f->width; i++)
+            qn_json_real(j, NULL, f->scale[i]);
         qn_json_close(j, ']');
     }
     qn_json_close(j, '}');
@@ -118,6 +125,30 @@ static qn_status take_width(qn_context *ctx, const json_t *json, qn_feature *f)
     return QN_OK;
 }
 
+/* As many factors as the feature is wide; none at all is fine. */
+static qn_status take_scale(qn_context *ctx, const json_t *json, qn_feature *f)
+{
+    const json_t *list = json_object_get(json, "scale");
+    qn_status st = QN_OK;
+
+    if (!list)
+        return QN_OK;
+    if (f->kind == QN_FEATURE_CATEGORY || json_array_size(list) != (size_t)f->width)
+        return qn_fail(ctx, QN_EDATA, "feature %s: \"scale\" is no list of %d factors", f->name,
+                       f->kind == QN_FEATURE_CATEGORY ? 0 : f->width);
+    QN_NEW(ctx, f->scale, f->width, "factors of features");
+    for (int32_t i = 0; i < f->width; i++) {
+        const json_t *factor = json_array_get(list, (size_t)i);
+
+        f->scale[i] = json_number_value(factor);
+        if (!json_is_number(factor) || !isfinite(f->scale[i]) || f->scale[i] < 0)
+            return qn_fail(ctx, QN_EDATA, "feature %s: a factor of \"scale\" is no number from 0",
+                           f->name);
+    }
+done:
+    return st;
+}
+
 static qn_status check_expression(qn_context *ctx, const qn_feature *f)
 {
     qn_expr *expr = NULL;
@@ -143,6 +174,7 @@ static qn_status take_feature(qn_context *ctx, const json_t *json, qn_feature *f
         QN_TRY(take_width(ctx, json, f));
     else if (f->kind == QN_FEATURE_CATEGORY)
         QN_TRY(take_categories(ctx, json, f));
+    QN_TRY(take_scale(ctx, json, f));
 done:
     return st;
 }

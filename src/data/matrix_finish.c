@@ -297,11 +297,13 @@ qn_status qn_matrix_finish(qn_matrix_job *job)
         qn_alloc_array(ctx, (void **)&file_row, n_splits, sizeof *file_row, "rows of splits"));
     QN_TRY(find_file_rows(job, file_row));
     QN_TRY_ALL(join_cells(job, file_row, first_row));
+    QN_TRY(make_means(job));
+    QN_TRY(make_extremes(job));
+    if (!job->use->features)
+        QN_TRY(qn_matrix_scale(job));
     QN_TRY_ALL(qn_store_seal(ctx, m->store));
     m->n_partitions =
         qn_partition_count(m->n_rows * m->n_features, m->n_cells, job->options->partitions);
-    QN_TRY(make_means(job));
-    QN_TRY(make_extremes(job));
     QN_TRY(make_fingerprint(job));
     QN_TRY(make_labels(job));
 done:

@@ -49,6 +49,11 @@ qn_status qn_matrix_explain(const qn_matrix_job *job, qn_status st);
  * those in files that it left out. Collective. */
 qn_status qn_matrix_tell_sample(const qn_matrix_job *job);
 
+/* Divides the features that are to be scaled by their deviations over all rows, whose means and
+ * extremes are known, in the blocks, which are not sealed yet; means and extremes follow.
+ * Collective. */
+qn_status qn_matrix_scale(qn_matrix_job *job);
+
 /* Numbers the cells over all ranks, seals the store and makes what is known of the whole: means,
  * extremes, labels, fingerprint, where rows come from. The cells move into the matrix. Collective.
  */

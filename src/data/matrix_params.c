@@ -28,6 +28,10 @@ static const qn_param matrix_params[] = {
     QN_PARAM_STRING(qn_matrix_options, categorical, NULL, "COL",
                     "columns of categories, numbers or texts", .aliases = "categorical_features",
                     FEATURES),
+    QN_PARAM_STRING(qn_matrix_options, scale, NULL, "COL=std",
+                    "features to divide by their standard deviation; the model keeps the factor "
+                    "and takes raw columns",
+                    FEATURES),
     QN_PARAM(qn_matrix_options, fraction, 1.0, 1e-9, 1, "share of the data to read",
              .aliases = "sample_fraction", .metavar = "F", INPUT),
     QN_PARAM_CHOICE_OF(qn_matrix_options, sample, QN_SAMPLE_FILES, QN_SAMPLE_CHOICES,

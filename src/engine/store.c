@@ -131,6 +131,11 @@ qn_status qn_store_shrink(qn_context *ctx, qn_store *store, int64_t number, size
     return QN_OK;
 }
 
+void *qn_store_edit(qn_store *store, int64_t number)
+{
+    return store->block[number].data;
+}
+
 static qn_status seal_block(void *arg, int64_t i, int32_t thread)
 {
     qn_store *store = arg;

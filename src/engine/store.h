@@ -38,6 +38,8 @@ qn_status qn_store_add_any(qn_context *ctx, qn_store *store, int64_t partition, 
  * thread, one a block. */
 qn_status qn_store_shrink(qn_context *ctx, qn_store *store, int64_t block, size_t bytes,
                           void **data);
+/* A block that is not sealed yet, to be written to once more. */
+void *qn_store_edit(qn_store *store, int64_t block);
 /* Ends writing of all blocks and takes their checksums. */
 qn_status qn_store_seal(qn_context *ctx, qn_store *store);
 

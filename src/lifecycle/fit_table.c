@@ -19,6 +19,9 @@ static const qn_param rows_of_table[] = {
     QN_PARAM_FLAG(qn_fit_table_options, overwrite, "replace a model that is there"),
     QN_PARAM_FLAG(qn_fit_table_options, strict,
                   "exit with 4 and save nothing where the fit leaves doubts about the model"),
+    QN_PARAM_STRING(qn_fit_table_options, val, NULL, "FILE",
+                    "judge on these files too; they change nothing in the model",
+                    .group = "Judging"),
     QN_PARAM_STRING(qn_fit_table_options, test, NULL, "FILE", "judge on these files too",
                     .group = "Judging"),
     QN_PARAM_STRING(qn_fit_table_options, tag, NULL, "NAME",
@@ -28,6 +31,14 @@ const qn_params qn_fit_table_table = {"fit", rows_of_table,
                                       sizeof rows_of_table / sizeof *rows_of_table,
                                       sizeof(qn_fit_table_options)};
 
+/* Files to judge on. */
+typedef struct judging {
+    const char *name; /* "test": before its figures in the record */
+    const qn_text_list *files;
+    int64_t *records;
+    qn_json *figures;
+} judging;
+
 /* What the job holds on its way. */
 typedef struct fit_job {
     qn_context *ctx;
@@ -36,7 +47,7 @@ typedef struct fit_job {
     const qn_matrix_options *input;
     const void *params;
     qn_fit_table_result *result;
-    qn_matrix *matrix, *test;
+    qn_matrix *matrix;
     qn_model *model;
 } fit_job;
 
@@ -160,8 +171,8 @@ done:
     return st;
 }
 
-/* The test files whole, as the same features. */
-static qn_status read_test(fit_job *job)
+/* Files whole, as the same features. */
+static qn_status read_like(fit_job *job, const qn_text_list *files, qn_matrix **matrix)
 {
     const qn_table_ops *ops = job->algo->table;
     const qn_matrix_use use = {.features = &job->matrix->features,
@@ -170,10 +181,10 @@ static qn_status read_test(fit_job *job)
                                .allow_missing = ops->takes_missing};
     qn_matrix_options options = *job->input;
 
-    options.input = job->options->test;
-    options.features = options.feature = options.categorical = (qn_text_list){0};
+    options.input = *files;
+    options.features = options.feature = options.categorical = options.scale = (qn_text_list){0};
     options.fraction = 1;
-    return qn_matrix_read(job->ctx, &options, &use, &job->test);
+    return qn_matrix_read(job->ctx, &options, &use, matrix);
 }
 
 static qn_status fit(fit_job *job)
@@ -209,20 +220,21 @@ static qn_status summarise(fit_job *job)
                : QN_OK;
 }
 
-static void emit_number(qn_context *ctx, const char *key, const char *array, const json_t *value)
+static void emit_number(qn_context *ctx, const char *set, const char *key, const char *array,
+                        const json_t *value)
 {
     char name[96];
 
-    snprintf(name, sizeof name, "test.%s%s", key, array);
+    snprintf(name, sizeof name, "%s.%s%s", set, key, array);
     if (json_is_number(value))
         qn_emit_metric(ctx, name, json_number_value(value),
                        json_is_integer(value) ? "count" : NULL);
 }
 
-/* The figures of the test files for the run record, where they stand below "test". */
-static qn_status emit_figures(qn_context *ctx, const qn_json *figures)
+/* The figures of files for the run record, where they stand below "test" or "val". */
+static qn_status emit_figures(qn_context *ctx, const judging *set)
 {
-    json_t *root = json_loads(qn_string_text(&figures->out), 0, NULL);
+    json_t *root = json_loads(qn_string_text(&set->figures->out), 0, NULL);
     json_t *value, *element;
     const char *key;
     size_t i;
@@ -231,34 +243,52 @@ static qn_status emit_figures(qn_context *ctx, const qn_json *figures)
         return qn_fail(ctx, QN_ENOMEM, "no memory for the figures");
     json_object_foreach(root, key, value)
     {
-        emit_number(ctx, key, "", value);
-        json_array_foreach(value, i, element) emit_number(ctx, key, "[]", element);
+        emit_number(ctx, set->name, key, "", value);
+        json_array_foreach(value, i, element) emit_number(ctx, set->name, key, "[]", element);
     }
     json_decref(root);
     return QN_OK;
 }
 
-static qn_status evaluate(fit_job *job)
+static qn_status judge(fit_job *job, const judging *set)
 {
-    qn_json *figures = &job->result->evaluation;
+    qn_json *figures = set->figures;
     qn_context *ctx = job->ctx;
-    const qn_span span = qn_job_start(ctx, "evaluate");
+    qn_matrix *rows = NULL;
+    char count[32];
     qn_status st = QN_OK;
 
-    QN_TRY(read_test(job));
-    job->result->test_records = job->test->n_rows;
-    qn_emit_count(ctx, "test_records", job->test->n_rows);
+    QN_TRY(read_like(job, set->files, &rows));
+    *set->records = rows->n_rows;
+    snprintf(count, sizeof count, "%s_records", set->name);
+    qn_emit_count(ctx, count, rows->n_rows);
     qn_json_open(figures, NULL, '{');
-    QN_TRY(job->algo->table->evaluate(ctx, job->model, job->test, figures));
+    QN_TRY(job->algo->table->evaluate(ctx, job->model, rows, figures));
     qn_json_close(figures, '}');
     if (figures->out.failed)
         st = qn_fail(ctx, QN_ENOMEM, "no memory for the figures");
     else
-        st = emit_figures(ctx, figures);
+        st = emit_figures(ctx, set);
 done:
     if (st != QN_OK)
         qn_json_release(figures);
-    job->result->evaluate_s = qn_span_end(ctx, &span, st, NULL);
+    qn_matrix_free(rows);
+    return st;
+}
+
+/* The files of --val, then those of --test. */
+static qn_status evaluate(fit_job *job)
+{
+    qn_fit_table_result *r = job->result;
+    const judging set[] = {{"val", &job->options->val, &r->val_records, &r->validation},
+                           {"test", &job->options->test, &r->test_records, &r->evaluation}};
+    const qn_span span = qn_job_start(job->ctx, "evaluate");
+    qn_status st = QN_OK;
+
+    for (size_t i = 0; i < sizeof set / sizeof *set && st == QN_OK; i++)
+        if (set[i].files->n > 0)
+            st = judge(job, &set[i]);
+    r->evaluate_s = qn_span_end(job->ctx, &span, st, NULL);
     return st;
 }
 
@@ -281,6 +311,10 @@ static void describe_run(const fit_job *job, qn_json *j)
         qn_json_real(j, "fraction", job->input->fraction);
     qn_json_int(j, "train_records", r->n_rows);
     qn_json_raw(j, "summary", qn_string_text(&r->summary.out));
+    if (r->validation.out.length > 0) {
+        qn_json_int(j, "val_records", r->val_records);
+        qn_json_raw(j, "val_metrics", qn_string_text(&r->validation.out));
+    }
     if (r->evaluation.out.length > 0) {
         qn_json_int(j, "test_records", r->test_records);
         qn_json_raw(j, "metrics", qn_string_text(&r->evaluation.out));
@@ -318,7 +352,7 @@ static qn_status run(fit_job *job)
     QN_TRY_ALL(check(job)); /* one rank alone may fail */
     QN_TRY(load(job));
     QN_TRY(fit(job));
-    if (job->options->test.n > 0)
+    if (job->options->val.n > 0 || job->options->test.n > 0)
         QN_TRY(evaluate(job));
     QN_TRY(summarise(job));
     if (job->options->model)
@@ -345,7 +379,6 @@ qn_status qn_fit_table_run(qn_context *ctx, const qn_algo *algo,
     result->total_s = qn_seconds() - start;
     algo->table->free(job.model);
     qn_matrix_free(job.matrix);
-    qn_matrix_free(job.test);
     return st;
 }
 
@@ -354,6 +387,7 @@ void qn_fit_table_result_release(qn_fit_table_result *result)
     qn_features_release(&result->features);
     qn_free(result->partition_rows);
     qn_json_release(&result->summary);
+    qn_json_release(&result->validation);
     qn_json_release(&result->evaluation);
     memset(result, 0, sizeof *result);
 }
@@ -375,6 +409,8 @@ void qn_fit_table_json(const qn_fit_table_result *result, qn_json *j)
         qn_json_int(j, NULL, result->partition_rows[p]);
     qn_json_close(j, ']');
     qn_json_raw(j, "summary", qn_string_text(&result->summary.out));
+    if (result->validation.out.length > 0)
+        qn_json_raw(j, "validation", qn_string_text(&result->validation.out));
     if (result->evaluation.out.length > 0)
         qn_json_raw(j, "evaluation", qn_string_text(&result->evaluation.out));
 }

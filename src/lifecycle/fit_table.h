@@ -9,7 +9,8 @@ typedef struct qn_fit_table_options {
     const char *model; /* folder to write; NULL: the model is not saved */
     bool overwrite;
     bool strict;       /* what the algorithm doubts about its model is QN_EDATA, nothing is saved */
-    qn_text_list test; /* judge on these files too */
+    qn_text_list val;  /* judge on these files too */
+    qn_text_list test; /* and on these */
     const char *tag;   /* name of the run in records and exports */
 } qn_fit_table_options;
 extern const qn_params qn_fit_table_table;
@@ -28,8 +29,9 @@ typedef struct qn_fit_table_result {
     uint64_t data_fingerprint;
     char digest[33];
     qn_json summary; /* an object: what the algorithm says about its fit */
-    int64_t test_records;
-    qn_json evaluation; /* an object: on the test files; "" if there are none */
+    int64_t val_records, test_records;
+    qn_json validation; /* an object: on the val files; "" if there are none */
+    qn_json evaluation; /* the same of the test files */
     double load_s, fit_s, evaluate_s, save_s, total_s;
 } qn_fit_table_result;
 
@@ -41,7 +43,7 @@ qn_status qn_fit_table_run(qn_context *ctx, const qn_algo *algo,
 void qn_fit_table_result_release(qn_fit_table_result *result);
 
 /* What the record's sections do not hold, as members into an open object: data, labels, rows of
- * each partition, summary, evaluation. */
+ * each partition, summary, validation, evaluation. */
 void qn_fit_table_json(const qn_fit_table_result *result, qn_json *j);
 
 #endif

@@ -513,6 +513,27 @@ static void test_files_are_judged_by_the_same_features(void **state)
     jobs_close(&w);
 }
 
+static void val_files_are_judged_beside_the_test_files(void **state)
+{
+    const char *val, *test;
+    jobs w;
+
+    jobs_open(&w, *state, train_csv);
+    val = folder_put(w.f, "val.csv", "a,b,kind\n3,20,0\n3,20,0\n");
+    test = folder_put(w.f, "test.csv", "kind,b,a\n1,22,3\n");
+    w.fit.val = (qn_text_list){&val, 1};
+    CHECK_OK(*state, fit(&w));
+    CHECK_EQ(w.fitted.val_records, 2);
+    CHECK_EQ(w.fitted.evaluation.out.length, 0);
+    w.fit.test = (qn_text_list){&test, 1};
+    CHECK_OK(*state, fit(&w));
+    CHECK_EQ(w.fitted.val_records, 2);
+    CHECK_EQ(w.fitted.test_records, 1);
+    CHECK_TEXT(qn_string_text(&w.fitted.validation.out), "{\"rows\":2,\"drift\":0.0}");
+    CHECK_TEXT(qn_string_text(&w.fitted.evaluation.out), "{\"rows\":1,\"drift\":2.0}");
+    jobs_close(&w);
+}
+
 static double number_at(const json_t *record, const char *section, const char *name)
 {
     const json_t *value = json_object_get(json_object_get(record, section), name);
@@ -798,6 +819,7 @@ int main(void)
         cmocka_unit_test(strict_refuses_what_the_algorithm_doubts),
         cmocka_unit_test(what_is_wrong_is_said_before_work),
         cmocka_unit_test(test_files_are_judged_by_the_same_features),
+        cmocka_unit_test(val_files_are_judged_beside_the_test_files),
         cmocka_unit_test(the_record_holds_the_data_and_the_figures),
         cmocka_unit_test(evaluating_reads_the_features_of_the_model),
         cmocka_unit_test(a_model_without_names_takes_columns_in_order),
