@@ -21,7 +21,7 @@
 #define QN_DATASET_MANIFEST "_quern.json"
 
 /* What becomes of rows with one key. The key is (movie, user, date); for latest (movie, user). */
-typedef enum qn_on_duplicate {
+typedef enum qn_on_duplicate_rows {
     QN_KEEP_MAX_RATING, /* the highest rating (the reference's rule) */
     QN_KEEP_LATEST,     /* the greatest date, then the highest rating */
     QN_KEEP_ALL,

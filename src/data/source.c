@@ -184,15 +184,23 @@ qn_status qn_source_open(qn_context *ctx, const qn_source_options *options, qn_s
 {
     qn_source_options open = *options;
     qn_file_list files = {0};
+    qn_dataset_columns columns;
+    bool has_columns;
     qn_status st = QN_OK;
 
     *source = NULL;
     QN_TRY(qn_file_list_fill(ctx, options->path, options->n_paths, &files));
+    has_columns = files.has_columns;
+    columns = files.columns;
     QN_TRY(find_format(ctx, options, &files, &open.format));
     if (open.format == QN_FORMAT_PARQUET || open.format == QN_FORMAT_JSON)
         st = qn_parquet_source_open(ctx, &open, source);
     else
         st = qn_text_source_open(ctx, &open, &files, source);
+    if (st == QN_OK) {
+        (*source)->has_columns = has_columns;
+        (*source)->columns = columns;
+    }
 done:
     qn_file_list_release(&files);
     return st;

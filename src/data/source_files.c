@@ -120,6 +120,96 @@ static bool is_hidden(const char *name)
     return name[0] == '.' || name[0] == '_';
 }
 
+static qn_status fail_rewritten(qn_context *ctx, const char *folder)
+{
+    return qn_fail(ctx, QN_EBUSY, "%s: the data set was rewritten while it was read: run again",
+                   folder);
+}
+
+/* A file that the manifest in `folder` names. */
+static qn_status list_add_listed(qn_context *ctx, qn_file_list *list, const char *folder,
+                                 const qn_dataset_file *file, const char *path)
+{
+    struct stat info;
+    char *manifest = NULL;
+    bool is_current;
+
+    if (stat(path, &info) == 0 && S_ISREG(info.st_mode)) {
+        if (info.st_size != file->bytes)
+            return qn_fail(ctx, QN_EDATA,
+                           "%s has %lld bytes, %lld by the manifest: `quern data verify` looks "
+                           "further, `quern data rollback` goes back to the generation before",
+                           path, (long long)info.st_size, (long long)file->bytes);
+        return list_add(ctx, list, path, &info);
+    }
+    /* A writer renames the folder of a generation before it removes its files. */
+    manifest = qn_path_join(folder, QN_DATASET_MANIFEST);
+    is_current = manifest && qn_path_exists(manifest);
+    free(manifest);
+    if (!is_current)
+        return fail_rewritten(ctx, folder);
+    return qn_fail(ctx, QN_EDATA,
+                   "%s, which the manifest names, is not there: `quern data rollback` goes back to "
+                   "the generation before",
+                   path);
+}
+
+static void note_columns(qn_file_list *list, const qn_dataset_columns *columns)
+{
+    if (list->n_data_sets++ == 0) {
+        list->columns = *columns;
+        list->has_columns = true;
+    } else if (strcmp(columns->user, list->columns.user) != 0 ||
+               strcmp(columns->item, list->columns.item) != 0 ||
+               strcmp(columns->rating, list->columns.rating) != 0 ||
+               strcmp(columns->date, list->columns.date) != 0) {
+        list->has_columns = false;
+    }
+}
+
+static int compare_listed(const void *a, const void *b)
+{
+    return strcmp(((const qn_dataset_file *)a)->path, ((const qn_dataset_file *)b)->path);
+}
+
+/* The files of a data set in byte order of their names, as those of any folder. */
+static qn_status list_add_data_set(qn_context *ctx, qn_file_list *list, const char *folder)
+{
+    qn_dataset_manifest manifest = {0};
+    char *real = realpath(folder, NULL), *path = NULL;
+    qn_status st = QN_OK;
+
+    if (!real)
+        return fail_rewritten(ctx, folder);
+    st = qn_dataset_read(ctx, real, &manifest);
+    if (st == QN_ENOTFOUND)
+        st = fail_rewritten(ctx, folder);
+    QN_TRY(st);
+    note_columns(list, &manifest.columns);
+    if (manifest.n_files > 1)
+        qsort(manifest.file, (size_t)manifest.n_files, sizeof *manifest.file, compare_listed);
+    for (int64_t i = 0; i < manifest.n_files; i++) {
+        free(path);
+        path = qn_path_join(real, manifest.file[i].path);
+        if (!path)
+            QN_TRY(qn_fail(ctx, QN_ENOMEM, "%s: no memory for the names in it", folder));
+        QN_TRY(list_add_listed(ctx, list, real, &manifest.file[i], path));
+    }
+done:
+    qn_dataset_manifest_release(&manifest);
+    free(real);
+    free(path);
+    return st;
+}
+
+static bool is_data_set(char *const *names, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (strcmp(names[i], QN_DATASET_MANIFEST) == 0)
+            return true;
+    return false;
+}
+
 static qn_status list_add_folder(qn_context *ctx, qn_file_list *list, const char *folder, int depth)
 {
     qn_status st = QN_OK;
@@ -131,6 +221,10 @@ static qn_status list_add_folder(qn_context *ctx, qn_file_list *list, const char
         return qn_fail(ctx, QN_EINVAL, "%s: folders nest deeper than %d; does a link lead back?",
                        folder, MAX_DEPTH);
     QN_TRY(qn_list_dir(ctx, folder, &names, &n));
+    if (is_data_set(names, n)) {
+        st = list_add_data_set(ctx, list, folder);
+        goto done;
+    }
     for (int64_t i = 0; i < n; i++) {
         struct stat stat_;
 
@@ -171,8 +265,10 @@ static qn_status list_add_path(qn_context *ctx, qn_file_list *list, const char *
     }
     if (!S_ISDIR(stat_.st_mode))
         return list_add(ctx, list, path, &stat_);
-    const int64_t before = list->n;
+    const int64_t before = list->n, data_sets = list->n_data_sets;
     const qn_status st = list_add_folder(ctx, list, path, 0);
+    if (st == QN_OK && list->n == before && list->n_data_sets > data_sets)
+        return qn_fail(ctx, QN_ENOTFOUND, "%s: the data set holds no rows", path);
     if (st == QN_OK && list->n == before)
         return qn_fail(ctx, QN_ENOTFOUND,
                        "%s: the folder holds no data files (names that begin with '_' or '.' do "

@@ -2,6 +2,7 @@
 #ifndef QN_DATA_SOURCE_IMPL_H
 #define QN_DATA_SOURCE_IMPL_H
 
+#include "data/dataset.h"
 #include "quern/sink.h"
 
 typedef struct qn_source_ops {
@@ -24,9 +25,11 @@ struct qn_source {
     qn_schema schema;
     qn_format format;
     int64_t bytes;
-    bool is_once;   /* a pipe, standard input, a stream of batches: rows can be read only once */
-    int64_t n_rows; /* of all files, without reading them: exact for Parquet, for text guessed by
-                       the first lines; 0: unknown */
+    bool is_once;     /* a pipe, standard input, a stream of batches: rows can be read only once */
+    int64_t n_rows;   /* of all files, without reading them: exact for Parquet, for text guessed by
+                         the first lines; 0: unknown */
+    bool has_columns; /* the manifest of a data set says which columns are what */
+    qn_dataset_columns columns;
 };
 
 typedef struct qn_reader_ops {

@@ -7,6 +7,7 @@
 #include "base/context.h"
 #include "base/text.h"
 #include "data/reading.h"
+#include "data/source_impl.h"
 #include "data/triples.h"
 
 /* Squares of larger ratings leave the range of a float. */
@@ -63,6 +64,16 @@ static bool has_names(const qn_source *source)
     return qn_source_schema(source)->has_names || qn_source_format(source) == QN_FORMAT_NETFLIX;
 }
 
+/* The column to which the manifest of a data set gives the role, -1 if there is none. */
+static int32_t find_by_manifest(const qn_source *source, const column_role *role)
+{
+    const qn_dataset_columns *columns = &source->columns;
+    const char *const name[QN_RATING_COLUMNS] = {columns->user, columns->item, columns->rating,
+                                                 columns->date};
+
+    return source->has_columns ? find_exact(qn_source_schema(source), name[role - roles]) : -1;
+}
+
 bool qn_rating_columns_named(const qn_source *source, const qn_ratings_options *options)
 {
     const char *const wanted[2] = {options->user_col, options->item_col};
@@ -70,7 +81,8 @@ bool qn_rating_columns_named(const qn_source *source, const qn_ratings_options *
 
     for (int32_t side = 0; side < 2; side++)
         if (find_exact(schema, wanted[side]) < 0 &&
-            (strcmp(wanted[side], roles[side].name) != 0 || find_alias(schema, &roles[side]) < 0))
+            (strcmp(wanted[side], roles[side].name) != 0 ||
+             (find_by_manifest(source, &roles[side]) < 0 && find_alias(schema, &roles[side]) < 0)))
             return false;
     return schema->has_names;
 }
@@ -82,7 +94,9 @@ static qn_status find_column(qn_context *ctx, const qn_source *source, const col
     const qn_schema *schema = qn_source_schema(source);
     const bool is_default = strcmp(wanted, role->name) == 0;
 
-    *field = find_exact(schema, wanted);
+    *field = is_default ? find_by_manifest(source, role) : -1;
+    if (*field < 0)
+        *field = find_exact(schema, wanted);
     if (*field < 0 && is_default && !has_names(source))
         *field = find_exact(schema, role->number);
     if (*field < 0 && is_default && has_names(source)) {

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/context.h"
+#include "data/source_impl.h"
 #include "data/triples.h"
 #include "lifecycle/reasons.h"
 #include "lifecycle/recommend_out.h"
@@ -79,6 +80,20 @@ static void ask(asked_rows *asked, const char *text)
     asked->job->row[asked->job->n++] = index;
 }
 
+/* The column of ids: called as in the model, else as the manifest of a data set says, else the
+ * first. */
+static int32_t id_field(const qn_source *source, const char *id_col, bool is_user)
+{
+    const qn_schema *schema = qn_source_schema(source);
+    const char *name[2] = {id_col, is_user ? source->columns.user : source->columns.item};
+
+    for (int32_t k = 0; k < (source->has_columns ? 2 : 1); k++)
+        for (int32_t f = 0; f < schema->n_fields; f++)
+            if (strcmp(schema->field[f].name, name[k]) == 0)
+                return f;
+    return 0;
+}
+
 static qn_status ask_file(asked_rows *asked, const char *path, const char *id_col)
 {
     qn_context *ctx = asked->job->ctx;
@@ -91,9 +106,7 @@ static qn_status ask_file(asked_rows *asked, const char *path, const char *id_co
     qn_status st = QN_OK;
 
     QN_TRY(qn_source_open(ctx, &options, &source));
-    for (int32_t f = 0; f < qn_source_schema(source)->n_fields; f++)
-        if (strcmp(qn_source_schema(source)->field[f].name, id_col) == 0)
-            request.field = f;
+    request.field = id_field(source, id_col, asked->job->side == QN_SIDE_USER);
     for (int64_t s = 0; s < qn_source_n_splits(source); s++) {
         QN_TRY(qn_source_open_split(ctx, source, s, &request, 1, &reader));
         for (;;) {
