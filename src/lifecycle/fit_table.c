@@ -51,6 +51,14 @@ typedef struct fit_job {
     qn_model *model;
 } fit_job;
 
+/* Whether missing values may be in the matrix. */
+static bool may_miss(const fit_job *job)
+{
+    const qn_table_ops *ops = job->algo->table;
+
+    return ops->takes_missing && (!ops->keeps_missing || ops->keeps_missing(job->params));
+}
+
 /* Everything that can be known to be wrong before the first byte is read. */
 static qn_status check(const fit_job *job)
 {
@@ -65,10 +73,11 @@ static qn_status check(const fit_job *job)
     if (ops->needs_label && !job->input->label)
         return qn_fail(ctx, QN_EINVAL, "%s learns from labels: name their column with --label",
                        job->algo->name);
-    if (job->input->on_missing == QN_MISSING_KEEP && !ops->takes_missing)
-        return qn_fail(ctx, QN_EINVAL,
-                       "--on-missing keep: %s cannot use missing values; skip leaves such rows out",
-                       job->algo->name);
+    if (job->input->on_missing == QN_MISSING_KEEP && !may_miss(job))
+        return qn_fail(
+            ctx, QN_EINVAL,
+            "--on-missing keep: %s cannot use missing values%s; skip leaves such rows out",
+            job->algo->name, ops->takes_missing ? " unless its own options ask for them" : "");
     if (o->model) {
         QN_TRY(qn_model_dir_open(ctx, o->model, o->overwrite, &dir));
         qn_out_dir_abandon(&dir);
@@ -157,7 +166,7 @@ static qn_status load(fit_job *job)
     qn_context *ctx = job->ctx;
     const qn_matrix_use use = {.categories = ops->categories,
                                .keep_label = ops->uses_label && job->input->label,
-                               .allow_missing = ops->takes_missing};
+                               .allow_missing = may_miss(job)};
     const qn_span span = qn_job_start(ctx, "load");
     qn_status st = QN_OK;
 
@@ -178,7 +187,7 @@ static qn_status read_like(fit_job *job, const qn_text_list *files, qn_matrix **
     const qn_matrix_use use = {.features = &job->matrix->features,
                                .categories = ops->categories,
                                .keep_label = ops->uses_label && job->input->label,
-                               .allow_missing = ops->takes_missing};
+                               .allow_missing = may_miss(job)};
     qn_matrix_options options = *job->input;
 
     options.input = *files;
@@ -365,16 +374,20 @@ qn_status qn_fit_table_run(qn_context *ctx, const qn_algo *algo,
                            const qn_fit_table_options *options, const qn_matrix_options *input,
                            const void *params, qn_fit_table_result *result)
 {
+    qn_matrix_options reading = *input;
     fit_job job = {.ctx = ctx,
                    .algo = algo,
                    .options = options,
-                   .input = input,
+                   .input = &reading,
                    .params = params,
                    .result = result};
     const double start = qn_seconds();
     qn_status st;
 
     memset(result, 0, sizeof *result);
+    if (input->on_missing == QN_MISSING_FAIL && algo->table->keeps_missing &&
+        algo->table->keeps_missing(params))
+        reading.on_missing = QN_MISSING_KEEP;
     st = run(&job);
     result->total_s = qn_seconds() - start;
     algo->table->free(job.model);

@@ -393,6 +393,61 @@ static void lists_are_written_where_the_format_holds_them(void **state)
     jobs_close(&w);
 }
 
+static int32_t means_outputs_list_first(const qn_model *model, qn_output output[QN_MAX_OUTPUTS])
+{
+    means_outputs_list(model, output);
+    output[1] = output[2];
+    output[2] = (qn_output){"distance", QN_DOUBLE, 1};
+    return 3;
+}
+
+static qn_status means_predict_list_first(qn_context *ctx, const qn_model *model, int64_t n_rows,
+                                          const double *x, void *const *values)
+{
+    void *const order[] = {values[0], values[2], values[1]};
+
+    return means_predict(ctx, model, n_rows, x, order);
+}
+
+static void delimited_text_goes_without_the_models_lists(void **state)
+{
+    jobs w;
+
+    jobs_open(&w, *state, train_csv);
+    fit_and_save(&w);
+    w.ops.outputs = means_outputs_list_first;
+    w.ops.predict = means_predict_list_first;
+    CHECK_OK(*state, predict(&w, "a,b\n4,20\n,1\n", "out.csv"));
+    folder_expect(w.f, "out.csv", "a,b,prediction,distance\n4,20,0,1\n,1,,\n");
+    jobs_close(&w);
+}
+
+static bool shift_keeps_missing(const void *params)
+{
+    return ((const means_params *)params)->shift != 0;
+}
+
+static void parameters_may_ask_for_missing_values(void **state)
+{
+    jobs w;
+
+    jobs_open(&w, *state, "a,b,kind\n1,10,0\n3,,1\n5,30,1\n");
+    w.ops.takes_missing = true;
+    w.ops.keeps_missing = shift_keeps_missing;
+    w.matrix.on_missing = QN_MISSING_KEEP;
+    CHECK_EQ(fit(&w), QN_EINVAL);
+    CHECK_ERROR(*state, "cannot use missing values unless its own options ask for them");
+    w.matrix.on_missing = QN_MISSING_FAIL;
+    CHECK_EQ(fit(&w), QN_EDATA);
+    w.params.shift = 1;
+    CHECK_OK(*state, fit(&w));
+    CHECK_EQ(w.fitted.n_rows, 3);
+    w.matrix.on_missing = QN_MISSING_SKIP;
+    CHECK_OK(*state, fit(&w));
+    CHECK_EQ(w.fitted.n_rows, 2);
+    jobs_close(&w);
+}
+
 static void a_model_takes_the_raw_columns_of_its_expressions(void **state)
 {
     const char *features = "a", *expression = "ratio=b/(a-1)";
@@ -813,6 +868,8 @@ int main(void)
         cmocka_unit_test(a_fit_tells_of_its_data_and_keeps_the_model),
         cmocka_unit_test(rows_keep_their_order_columns_and_line),
         cmocka_unit_test(lists_are_written_where_the_format_holds_them),
+        cmocka_unit_test(delimited_text_goes_without_the_models_lists),
+        cmocka_unit_test(parameters_may_ask_for_missing_values),
         cmocka_unit_test(a_model_takes_the_raw_columns_of_its_expressions),
         cmocka_unit_test(a_missing_value_may_end_the_job_or_be_seen),
         cmocka_unit_test(names_of_new_columns_must_be_free),

@@ -1,19 +1,28 @@
 #include "lifecycle/model_kind.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/context.h"
 #include "ml/model_dir.h"
 
-/* The known class that an estimator's would become by fitting; NULL if there is none. */
+/* The algorithm whose class an estimator's becomes by fitting: KMeans KMeansModel, and so on; NULL
+ * if there is none. */
 static const qn_algo *fitted_of(const char *class_name)
 {
+    static const char *const ends[][2] = {
+        {"Classifier", "ClassificationModel"}, {"Regressor", "RegressionModel"}, {"", "Model"}};
     const size_t length = strlen(class_name);
+    char fitted[256];
 
-    for (int64_t i = 0; i < qn_n_algos; i++)
-        if (strncmp(qn_algos[i]->spark_class, class_name, length) == 0 &&
-            strcmp(qn_algos[i]->spark_class + length, "Model") == 0)
-            return qn_algos[i];
+    for (size_t e = 0; e < sizeof ends / sizeof *ends; e++) {
+        const size_t n = strlen(ends[e][0]);
+
+        if (length < n || strcmp(class_name + length - n, ends[e][0]) != 0)
+            continue;
+        snprintf(fitted, sizeof fitted, "%.*s%s", (int)(length - n), class_name, ends[e][1]);
+        return qn_algo_of_class(fitted);
+    }
     return NULL;
 }
 

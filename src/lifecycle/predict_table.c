@@ -15,6 +15,7 @@
 /* One column that the model adds. */
 typedef struct added {
     qn_output output;
+    int32_t number;   /* among all that the model has */
     size_t row_bytes; /* of a row's values */
     void *
         of_complete; /* [capacity x width] of the rows that have all features, behind one another */
@@ -162,7 +163,7 @@ static qn_status predict_batch(qn_context *ctx, void *arg, const qn_rows *rows,
     n_complete = qn_panels_fill(&assembled, job->model->n_features, true, job->keep, 0,
                                 batch->n_rows, job->x, 0);
     for (int32_t i = 0; i < job->n_added; i++)
-        values[i] = job->added[i].of_complete;
+        values[job->added[i].number] = job->added[i].of_complete;
     QN_TRY(job->ops->predict(ctx, job->model, n_complete, job->x, values));
     set_valid(job, batch->n_rows);
     for (int32_t i = 0; i < job->n_added; i++)
@@ -197,13 +198,14 @@ done:
     return st;
 }
 
+/* Lists are left out where the format cannot hold them. */
 static qn_status plan_outputs(qn_context *ctx, table_job *job, const qn_predict_options *options,
-                              qn_field field[QN_MAX_OUTPUTS])
+                              qn_field field[QN_MAX_OUTPUTS], bool holds_lists)
 {
     qn_output output[QN_MAX_OUTPUTS];
+    const int32_t n = job->ops->outputs(job->model, output);
 
-    job->n_added = job->ops->outputs(job->model, output);
-    for (int32_t i = 0; i < job->n_added; i++) {
+    for (int32_t i = 0; i < n; i++) {
         if (i == 0 && options->prediction_col)
             output[i].name = options->prediction_col;
         for (int32_t other = 0; other < i; other++)
@@ -211,9 +213,13 @@ static qn_status plan_outputs(qn_context *ctx, table_job *job, const qn_predict_
                 return qn_fail(ctx, QN_EINVAL,
                                "--prediction-col %s is what another column of the model is called",
                                output[i].name);
-        job->added[i] = (added){.output = output[i],
-                                .row_bytes = type_bytes(output[i].type) * (size_t)output[i].width};
-        field[i] = (qn_field){output[i].name, output[i].type};
+        if (output[i].type == QN_DOUBLE_LIST && !holds_lists)
+            continue;
+        job->added[job->n_added] =
+            (added){.output = output[i],
+                    .number = i,
+                    .row_bytes = type_bytes(output[i].type) * (size_t)output[i].width};
+        field[job->n_added++] = (qn_field){output[i].name, output[i].type};
     }
     return QN_OK;
 }
@@ -249,7 +255,7 @@ static qn_status open_files(qn_context *ctx, const qn_predict_options *options,
     qn_status st = QN_OK;
 
     qn_columns_matrix(columns, scoring, &options->input, &matrix);
-    QN_TRY(plan_outputs(ctx, job, options, field));
+    QN_TRY(plan_outputs(ctx, job, options, field, qn_rows_hold_lists(out.format)));
     out.n_extra = job->n_added;
     QN_TRY(qn_columns_source(ctx, columns, &options->input, &source));
     QN_TRY(choose_features(ctx, job, source, &matrix));

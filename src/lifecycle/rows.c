@@ -8,9 +8,9 @@
 #include "base/text.h"
 #include "data/reading.h"
 
-static bool is_delimited(qn_format format)
+bool qn_rows_hold_lists(qn_format format)
 {
-    return format == QN_FORMAT_CSV || format == QN_FORMAT_TSV || format == QN_FORMAT_DAT;
+    return format != QN_FORMAT_CSV && format != QN_FORMAT_TSV && format != QN_FORMAT_DAT;
 }
 
 static bool is_list(qn_type type)
@@ -23,7 +23,7 @@ static qn_status plan(qn_context *ctx, const qn_column_request *key, const qn_ro
                       qn_rows *rows)
 {
     const qn_schema *schema = qn_source_schema(rows->source);
-    const bool as_text = is_delimited(out->format);
+    const bool as_text = !qn_rows_hold_lists(out->format);
     qn_string left_out = {0};
     qn_status st = QN_OK;
 

@@ -27,6 +27,8 @@ typedef struct qn_rows_out {
     bool lenient; /* numbers that are none do not cost the row: their copies are empty */
 } qn_rows_out;
 
+/* Whether a format has lists; delimited text has none. */
+bool qn_rows_hold_lists(qn_format format);
 /* Takes *source over, whatever happens. key: the columns that the job needs. Warns of columns of
  * lists that delimited text cannot hold. */
 qn_status qn_rows_open(qn_context *ctx, qn_source **source, const qn_column_request *key,

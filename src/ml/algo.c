@@ -25,10 +25,16 @@ const qn_algo *qn_algo_find(const char *name)
     return NULL;
 }
 
+bool qn_algo_has_class(const qn_algo *algo, const char *spark_class)
+{
+    return strcmp(algo->spark_class, spark_class) == 0 ||
+           (algo->spark_regressor && strcmp(algo->spark_regressor, spark_class) == 0);
+}
+
 const qn_algo *qn_algo_of_class(const char *spark_class)
 {
     for (int64_t i = 0; i < qn_n_algos; i++)
-        if (!strcmp(qn_algos[i]->spark_class, spark_class))
+        if (qn_algo_has_class(qn_algos[i], spark_class))
             return qn_algos[i];
     return NULL;
 }

@@ -25,6 +25,9 @@ typedef struct qn_table_ops {
     bool needs_label;
     bool uses_label;    /* fit reads it; evaluate may */
     bool takes_missing; /* QN_MISSING_KEEP */
+    /* Whether a fit with these parameters wants its missing values (`--missing native`): then they
+     * are kept unless they are asked to be skipped. NULL: all the same to it. */
+    bool (*keeps_missing)(const void *params);
     qn_categories categories;
 
     /* As qn_kmeans_fit; `params` is the algorithm's struct. */
@@ -38,7 +41,8 @@ typedef struct qn_table_ops {
     /* Columns that predict adds; returns how many. */
     int32_t (*outputs)(const qn_model *model, qn_output output[QN_MAX_OUTPUTS]);
     /* n_rows rows in panels of doubles (see kernels/kernels.h); values[i] has room for output i,
-     * rounded up to whole panels. Allocates nothing that lasts. */
+     * rounded up to whole panels; NULL for a list that nobody asks for. Allocates nothing that
+     * lasts. */
     qn_status (*predict)(qn_context *ctx, const qn_model *model, int64_t n_rows, const double *x,
                          void *const *values);
 
@@ -60,9 +64,10 @@ typedef struct qn_table_ops {
 } qn_table_ops;
 
 typedef struct qn_algo {
-    const char *name;        /* "als" */
-    const char *title;       /* one line, no full stop */
-    const char *spark_class; /* of its models */
+    const char *name;            /* "als" */
+    const char *title;           /* one line, no full stop */
+    const char *spark_class;     /* of its models */
+    const char *spark_regressor; /* of those that predict numbers, where that is another; or NULL */
     const qn_params *params;
     const qn_table_ops *table; /* NULL: not on tables (als) */
     const char *notes;         /* paragraphs for help and man page of `fit`; NULL: none */
@@ -79,6 +84,8 @@ extern const qn_algo *const qn_algos[];
 extern const int64_t qn_n_algos;
 /* NULL if there is none. */
 const qn_algo *qn_algo_find(const char *name);
+/* Whether its models have this Spark class. */
+bool qn_algo_has_class(const qn_algo *algo, const char *spark_class);
 /* The algorithm whose models have this Spark class; NULL if none. */
 const qn_algo *qn_algo_of_class(const char *spark_class);
 
