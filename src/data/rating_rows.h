@@ -33,8 +33,8 @@ static inline int64_t qn_origin_row(uint64_t origin)
 
 typedef struct qn_row_pile qn_row_pile;
 
-/* Rows may take `memory` bytes in all; the rest goes to files in a folder of its own below
- * `scratch`, which is removed with the pile. */
+/* Rows, and the room for sorting them, may take `memory` bytes in all; the rest goes to nameless
+ * files in `scratch` (NULL: none, then QN_ENOMEM), which vanish with the pile or the process. */
 qn_status qn_row_pile_create(qn_context *ctx, int32_t partition_by, size_t memory,
                              const char *scratch, qn_row_pile **pile);
 void qn_row_pile_free(qn_row_pile *pile);
@@ -66,6 +66,7 @@ typedef struct qn_rows_written {
     int64_t rows_old, rows_new; /* taken from the old generation (read), and from the pile */
     int64_t rows_written, rows_dropped, rows_removed;
     int64_t files_written, files_linked, parts_written;
+    int64_t rows_null; /* of a plain folder, left out: a value is missing */
 } qn_rows_written;
 
 /* The new generation: old rows of `writer` merged with the pile (may be NULL), part by part on all

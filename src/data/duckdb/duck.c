@@ -1,10 +1,12 @@
 #include "data/duckdb/duck.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/context.h"
+#include "base/stage.h"
 
 /* Measured: pages of the library, its buffers and slack while one reader or writer runs. */
 #define RESERVE_BYTES ((int64_t)48 << 20)
@@ -137,6 +139,19 @@ qn_status qn_duck_fail(qn_context *ctx, const char *path, const char *message)
                    "%s cannot be read, it is damaged or of another kind: %.*s; fetch or write it "
                    "again",
                    path, length, text);
+}
+
+qn_status qn_duck_fail_write(qn_context *ctx, const char *path, const char *message)
+{
+    const int length = (int)strcspn(message, "\n");
+
+    if (starts(message, "Out of Memory"))
+        return qn_duck_fail(ctx, path, message);
+    if (strstr(message, "column \""))
+        return qn_fail(ctx, QN_EDATA, "cannot write %s: %.*s", path, length, message);
+    if (strstr(message, strerror(ENOSPC)))
+        return qn_fail_write(ctx, ENOSPC, path, 0);
+    return qn_fail(ctx, QN_EIO, "cannot write %s: %.*s", path, length, message);
 }
 
 /* What went wrong at the start of a query: said by the pending result, then by the result. */

@@ -33,6 +33,8 @@ void qn_duck_add_path(qn_string *sql, const char *path);
 
 /* A failure with DuckDB's own words, the first line of them, behind `path`. */
 qn_status qn_duck_fail(qn_context *ctx, const char *path, const char *message);
+/* The same for a file that was being written. */
+qn_status qn_duck_fail_write(qn_context *ctx, const char *path, const char *message);
 
 /* Rows of a query as they are made. */
 typedef struct qn_duck_stream {

@@ -2,6 +2,7 @@
 #include "data/parquet_module.h"
 
 #include "base/context.h"
+#include "data/duckdb/coder.h"
 #include "data/duckdb/duck.h"
 #include "data/duckdb/sink.h"
 
@@ -20,6 +21,7 @@ static const qn_parquet_module module = {
     .version = version,
     .source_open = qn_duck_source_open,
     .sink_open = qn_duck_sink_open,
+    .coder_open = qn_duck_coder_open,
 };
 
 const qn_parquet_module *qn_parquet_module_entry(void)

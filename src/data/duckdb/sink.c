@@ -1,6 +1,5 @@
 #include "data/duckdb/sink.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,20 +122,6 @@ static qn_status copy_start(qn_duck_sink *sink, const qn_batch *first)
     return QN_OK;
 }
 
-static qn_status copy_failed(qn_duck_sink *sink, const char *message)
-{
-    const int length = (int)strcspn(message, "\n");
-
-    if (strncmp(message, "Out of Memory", 13) == 0)
-        return qn_duck_fail(sink->ctx, sink->stage.shown, message);
-    if (strstr(message, "column \""))
-        return qn_fail(sink->ctx, QN_EDATA, "cannot write %s: %.*s", sink->stage.shown, length,
-                       message);
-    if (strstr(message, strerror(ENOSPC)))
-        return qn_fail_write(sink->ctx, ENOSPC, sink->stage.shown, 0);
-    return qn_fail(sink->ctx, QN_EIO, "cannot write %s: %.*s", sink->stage.shown, length, message);
-}
-
 static qn_status sink_write(qn_context *ctx, qn_sink *base, const qn_batch *batch)
 {
     qn_duck_sink *sink = (qn_duck_sink *)base;
@@ -163,7 +148,7 @@ static qn_status sink_write(qn_context *ctx, qn_sink *base, const qn_batch *batc
         pthread_cond_wait(&handover->changed, &handover->lock);
     handover->batch = NULL;
     if (handover->message)
-        st = copy_failed(sink, handover->message);
+        st = qn_duck_fail_write(ctx, sink->stage.shown, handover->message);
     else if (handover->is_finished)
         st = qn_fail(ctx, QN_EINTERNAL, "%s: DuckDB took no more rows", sink->stage.shown);
     pthread_mutex_unlock(&handover->lock);
@@ -181,7 +166,7 @@ static qn_status sink_commit(qn_context *ctx, qn_sink *base)
         QN_TRY(copy_start(sink, NULL));
     handover_stop(sink, false);
     if (sink->handover.message) {
-        st = copy_failed(sink, sink->handover.message);
+        st = qn_duck_fail_write(ctx, sink->stage.shown, sink->handover.message);
         goto done;
     }
     error_number = qn_sync_fd(ctx, sink->stage.fd);
