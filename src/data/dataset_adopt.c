@@ -194,30 +194,36 @@ done:
     return st;
 }
 
-/* Removes from `folder` what is the same file in `twin`, and folders that are empty then. */
-static void remove_twins(const char *folder, const char *twin)
+/* Removes from `folder` what is the same file in `twin`, and folders that are empty then. Returns
+ * the first errno. */
+static int remove_twins(const char *folder, const char *twin)
 {
     char **names = NULL;
     int64_t n = 0;
+    int first = 0;
 
     if (qn_list_dir(NULL, folder, &names, &n) != QN_OK)
-        return;
-    for (int64_t i = 0; i < n; i++) {
+        return EIO;
+    for (int64_t i = 0; i < n && !first; i++) {
         char *mine = qn_path_join(folder, names[i]), *other = qn_path_join(twin, names[i]);
         struct stat here, there;
 
-        if (mine && other && lstat(mine, &here) == 0) {
-            if (S_ISDIR(here.st_mode))
-                remove_twins(mine, other);
-            else if (lstat(other, &there) == 0 && here.st_ino == there.st_ino &&
-                     here.st_dev == there.st_dev)
-                unlink(mine);
-        }
+        if (!mine || !other)
+            first = ENOMEM;
+        else if (lstat(mine, &here) != 0)
+            first = errno == ENOENT ? 0 : errno;
+        else if (S_ISDIR(here.st_mode))
+            first = remove_twins(mine, other);
+        else if (lstat(other, &there) == 0 && here.st_ino == there.st_ino &&
+                 here.st_dev == there.st_dev && unlink(mine) != 0)
+            first = errno;
         free(mine);
         free(other);
     }
     qn_names_free(names, n);
-    rmdir(folder);
+    if (!first && rmdir(folder) != 0 && errno != ENOTEMPTY && errno != EEXIST)
+        first = errno;
+    return first;
 }
 
 /* Names of the first files below, for a message. */
@@ -292,11 +298,15 @@ static char *find_twin(const qn_dataset_site *site)
 qn_status qn_dataset_finish_folder(qn_dataset_site *site)
 {
     char *folder = NULL, *twin = find_twin(site);
+    int error_number = 0;
     qn_status st = QN_OK;
 
     QN_TRY(qn_dataset_text(site->ctx, &folder, "%s/link.new", site->generations));
     if (twin)
-        remove_twins(folder, twin);
+        error_number = remove_twins(folder, twin);
+    if (error_number)
+        QN_TRY(qn_fail_errno(site->ctx, QN_EIO, error_number,
+                             "cannot remove the folder that %s was", site->shown));
     if (qn_path_exists(folder))
         QN_TRY(put_back(site, folder));
 done:
