@@ -160,6 +160,24 @@ QN_API qn_status qn_source_open_split(qn_context *ctx, qn_source *source, int64_
 QN_API qn_status qn_reader_next(qn_context *ctx, qn_reader *reader, const qn_batch **batch);
 /* Rejects so far; borrowed. */
 QN_API const qn_rejects *qn_reader_rejects(const qn_reader *reader);
+
+/* A row as it stands in its file. Borrowed for the call. */
+typedef struct qn_record_place {
+    int64_t offset;   /* as in qn_reject */
+    int64_t line;     /* line of the split on which it begins, from 1; 0 where there are no lines */
+    const char *text; /* all its bytes without the newline; where there are no lines the value that
+                         is wrong */
+    size_t length;
+} qn_record_place;
+
+typedef void qn_on_reject(void *arg, qn_reject_kind kind, int32_t column,
+                          const qn_record_place *place);
+/* Tells every row that is not delivered (values of lenient columns are not told), in the order of
+ * the file, during qn_reader_next. Set it before the first. */
+QN_API void qn_reader_on_reject(qn_reader *reader, qn_on_reject *on_reject, void *arg);
+/* Lines passed so far; counted only by readers of lines whose rejects are told. A file's splits
+ * hold all its lines, one after the other. */
+QN_API int64_t qn_reader_lines(const qn_reader *reader);
 QN_API void qn_reader_close(qn_reader *reader);
 
 /* Line number (from 1) of a byte offset; reads the file up to there. 0 where there are no lines. */

@@ -371,7 +371,7 @@ static qn_status source_open_split(qn_context *ctx, qn_source *base, int64_t spl
     reader->source = source;
     QN_NEW0(ctx, reader->column, n_columns, "columns being read");
     QN_NEW0(ctx, reader->run, n_columns, "columns being read");
-    QN_TRY(qn_fill_init(ctx, &reader->fill, request, n_columns, &reader->base.rejects));
+    QN_TRY(qn_fill_init(ctx, &reader->fill, request, n_columns, &reader->base));
     for (int32_t c = 0; c < n_columns; c++) {
         reader->column[c].field = request[c].field;
         reader->column[c].type = &source->type[request[c].field];

@@ -12,11 +12,11 @@
 #define BATCH_BYTES ((int64_t)4 << 20)
 
 qn_status qn_fill_init(qn_context *ctx, qn_fill *fill, const qn_column_request *request,
-                       int32_t n_columns, qn_rejects *rejects)
+                       int32_t n_columns, qn_reader *reader)
 {
     qn_status st = QN_OK;
 
-    fill->rejects = rejects;
+    fill->reader = reader;
     QN_NEW0(ctx, fill->column, n_columns, "columns being read");
     fill->n_columns = n_columns;
     QN_NEW0(ctx, fill->view, n_columns, "columns being read");
@@ -46,15 +46,20 @@ void qn_fill_start(qn_fill *fill)
     fill->n_rows = 0;
 }
 
+/* A row, or with `is_kept` a value of a row that stays. */
 static void add_reject(qn_fill *fill, const qn_run *run, const char *what, qn_reject_kind kind,
-                       int32_t column, int64_t i)
+                       int32_t column, int64_t i, bool is_kept)
 {
+    qn_reader *reader = fill->reader;
     char text[QN_REJECT_TEXT];
     size_t length = (size_t)snprintf(text, sizeof text, "%s", column < 0 ? what : "");
 
-    if (column >= 0 && fill->rejects->n_examples < QN_REJECT_EXAMPLES)
+    if (column >= 0 && (reader->on_reject || reader->rejects.n_examples < QN_REJECT_EXAMPLES))
         length = qn_fill_value_text(&fill->column[column], &run[column], i, text);
-    qn_reject_add(fill->rejects, kind, column, fill->next_row + i, text, length);
+    if (is_kept)
+        qn_reject_add(&reader->rejects, kind, column, fill->next_row + i, text, length);
+    else
+        qn_reader_reject(reader, kind, column, fill->next_row + i, text, length);
 }
 
 /* In the order of the rows; in a row the kept values come first. */
@@ -66,16 +71,17 @@ static void count_rejects(qn_fill *fill, const qn_run *run, const char *what, in
         const qn_verdict *verdict = &fill->verdict[i];
 
         for (; k < fill->n_kept && fill->kept[k].i == i; k++)
-            add_reject(fill, run, what, fill->kept[k].kind, fill->kept[k].column, i);
+            add_reject(fill, run, what, fill->kept[k].kind, fill->kept[k].column, i, true);
         if (verdict->reject)
-            add_reject(fill, run, what, (qn_reject_kind)(verdict->reject - 1), verdict->column, i);
+            add_reject(fill, run, what, (qn_reject_kind)(verdict->reject - 1), verdict->column, i,
+                       false);
     }
 }
 
 /* Counts a kept value, here if it is not among the first of the run: those count_rejects adds. */
 static void note_kept(qn_fill *fill, qn_kept_value value)
 {
-    qn_rejects *rejects = fill->rejects;
+    qn_rejects *rejects = &fill->reader->rejects;
     int32_t at = fill->n_kept;
 
     rejects->n_kept++;

@@ -58,7 +58,7 @@ typedef struct qn_kept_value {
 } qn_kept_value;
 
 typedef struct qn_fill {
-    qn_rejects *rejects; /* of the reader */
+    qn_reader *reader; /* whose rejects are counted */
     int32_t n_columns;
     qn_fill_column *column;
     qn_column *view;
@@ -73,7 +73,7 @@ typedef struct qn_fill {
 } qn_fill;
 
 qn_status qn_fill_init(qn_context *ctx, qn_fill *fill, const qn_column_request *request,
-                       int32_t n_columns, qn_rejects *rejects);
+                       int32_t n_columns, qn_reader *reader);
 void qn_fill_release(qn_fill *fill);
 
 /* Begins a batch. */

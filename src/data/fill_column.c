@@ -61,6 +61,17 @@ void qn_fill_column_release(qn_fill_column *column)
     qn_free(column->validity);
 }
 
+/* Of the reasons that a row has the first of malformed, missing, out of range counts, whatever the
+ * order of the columns. */
+static void judge(qn_verdict *verdict, uint8_t reject, int32_t column)
+{
+    const uint8_t old = verdict->reject;
+
+    if (reject != FINE && (old == FINE || (old == RANGE && reject != RANGE) ||
+                           (old == EMPTY && reject != RANGE && reject != EMPTY)))
+        *verdict = (qn_verdict){reject, column};
+}
+
 /* One value into place `i` of `data`, by the type wanted. */
 static uint8_t put_int(qn_type type, int64_t value, char *data, int64_t i)
 {
@@ -160,8 +171,7 @@ static void append_fixed(qn_fill_column *column, int32_t number, const qn_run *r
             break;
         }
         }
-        if (reject && !verdict[i].reject)
-            verdict[i] = (qn_verdict){reject, number};
+        judge(&verdict[i], reject, number);
     }
 }
 
@@ -230,8 +240,8 @@ static qn_status append_lists(qn_context *ctx, qn_fill_column *column, int32_t n
         if (st == QN_OK && length > 0)
             memcpy(column->data + (size_t)column->used * column->width,
                    values + first * column->width, length * column->width);
-        if (length > 0 && !all_present(run->child_present, first, length) && !verdict[i].reject)
-            verdict[i] = (qn_verdict){EMPTY, number};
+        if (length > 0 && !all_present(run->child_present, first, length))
+            judge(&verdict[i], EMPTY, number);
         column->used += st == QN_OK ? (int64_t)length : 0;
         column->offsets[row + i + 1] = (uint32_t)column->used;
     }
@@ -247,8 +257,8 @@ static void append_validity(qn_fill_column *column, int32_t number, int64_t row,
         const uint64_t bit = UINT64_C(1) << ((row + i) & 63);
 
         if (!column->nullable) {
-            if (!is_there && !verdict[i].reject)
-                verdict[i] = (qn_verdict){EMPTY, number};
+            if (!is_there)
+                judge(&verdict[i], EMPTY, number);
         } else if (is_there) {
             column->validity[(row + i) >> 6] |= bit;
         } else {
@@ -299,8 +309,8 @@ static void append_limit(const qn_fill_column *column, int32_t number, int64_t r
                                  : ((const double *)(const void *)column->data)[row + i];
         const bool is_there = !present || ((present[i >> 6] >> (i & 63)) & 1);
 
-        if (is_there && !(fabs(value) <= column->max_size) && !verdict[i].reject)
-            verdict[i] = (qn_verdict){RANGE, number};
+        if (is_there && !(fabs(value) <= column->max_size))
+            judge(&verdict[i], RANGE, number);
     }
 }
 

@@ -75,6 +75,28 @@ void qn_reject_add(qn_rejects *rejects, qn_reject_kind kind, int32_t column, int
     printable(text, length, example->text);
 }
 
+void qn_reader_reject(qn_reader *reader, qn_reject_kind kind, int32_t column, int64_t offset,
+                      const char *text, size_t length)
+{
+    const qn_record_place value = {.offset = offset, .text = text, .length = length};
+
+    qn_reject_add(&reader->rejects, kind, column, offset, text, length);
+    if (reader->on_reject)
+        reader->on_reject(reader->on_reject_arg, kind, column,
+                          reader->place.text ? &reader->place : &value);
+}
+
+void qn_reader_on_reject(qn_reader *reader, qn_on_reject *on_reject, void *arg)
+{
+    reader->on_reject = on_reject;
+    reader->on_reject_arg = arg;
+}
+
+int64_t qn_reader_lines(const qn_reader *reader)
+{
+    return reader->lines;
+}
+
 static bool ends_with(const char *path, const char *end)
 {
     const size_t n = strlen(path), m = strlen(end);
@@ -348,10 +370,22 @@ int64_t qn_source_line_number(qn_context *ctx, const qn_source *source, int64_t 
     return source->ops->line_number(ctx, source, split, offset);
 }
 
+static int64_t keep_offset(void *arg, int64_t row, const qn_record_place *place)
+{
+    (void)row;
+    *(int64_t *)arg = place->offset;
+    return -1;
+}
+
 int64_t qn_source_row_offset(qn_context *ctx, qn_source *source, int64_t split,
                              const qn_column_request *request, int32_t n_columns, int64_t row)
 {
-    if (!source->ops->row_offset)
+    int64_t offset = -1;
+
+    if (source->ops->row_offset)
+        return source->ops->row_offset(ctx, source, split, request, n_columns, row);
+    if (source->ops->find_rows && source->ops->find_rows(ctx, source, split, request, n_columns,
+                                                         row, keep_offset, &offset) != QN_OK)
         return -1;
-    return source->ops->row_offset(ctx, source, split, request, n_columns, row);
+    return offset;
 }

@@ -5,6 +5,9 @@
 #include "data/dataset.h"
 #include "quern/sink.h"
 
+/* A row that was looked for. Returns the next one to look for, greater than it; -1: no more. */
+typedef int64_t qn_on_row(void *arg, int64_t row, const qn_record_place *place);
+
 typedef struct qn_source_ops {
     void (*free)(qn_source *source);
     int64_t (*n_splits)(const qn_source *source);
@@ -17,6 +20,10 @@ typedef struct qn_source_ops {
      * offset as rejects have them; -1 if it cannot be told. May read the split again. */
     int64_t (*row_offset)(qn_context *ctx, qn_source *source, int64_t split,
                           const qn_column_request *request, int32_t n_columns, int64_t row);
+    /* Optional: see qn_source_find_rows. */
+    qn_status (*find_rows)(qn_context *ctx, qn_source *source, int64_t split,
+                           const qn_column_request *request, int32_t n_columns, int64_t first,
+                           qn_on_row *on_row, void *arg);
 } qn_source_ops;
 
 /* First member of every source. */
@@ -41,12 +48,26 @@ typedef struct qn_reader_ops {
 struct qn_reader {
     const qn_reader_ops *ops;
     qn_rejects rejects;
+    qn_on_reject *on_reject; /* NULL: rejects are not told, and lines not counted */
+    void *on_reject_arg;
+    int64_t lines;         /* passed so far */
+    qn_record_place place; /* of the record being taken; no text: a reader without lines */
 };
 
 /* See qn_source_ops; -1 where there is no such thing. */
 int64_t qn_source_row_offset(qn_context *ctx, qn_source *source, int64_t split,
                              const qn_column_request *request, int32_t n_columns, int64_t row);
 
+/* Reads a split again to find rows that are counted as batches with this request do: ascending,
+ * beginning with `first`, all in one pass. Sources without lines tell offsets and no text. Rows
+ * that are not there are not told. */
+qn_status qn_source_find_rows(qn_context *ctx, qn_source *source, int64_t split,
+                              const qn_column_request *request, int32_t n_columns, int64_t first,
+                              qn_on_row *on_row, void *arg);
+
+/* A row that is not delivered: qn_reject_add, and tells it. */
+void qn_reader_reject(qn_reader *reader, qn_reject_kind kind, int32_t column, int64_t offset,
+                      const char *text, size_t length);
 /* Counts a reject and keeps it if it is among the first. */
 void qn_reject_add(qn_rejects *rejects, qn_reject_kind kind, int32_t column, int64_t offset,
                    const char *text, size_t length);

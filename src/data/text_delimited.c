@@ -167,19 +167,7 @@ static qn_status delimited_take(qn_context *ctx, qn_text_reader *r, const char *
         return QN_OK;
     }
     QN_TRY(qn_text_reserve(ctx, r, 2 * length, 0));
-    for (int32_t i = 0; i < r->n_columns; i++) {
-        const qn_text_field *cell = &r->cell[r->column[i].field];
-        const qn_reject_kind kind = qn_text_forgive(r, i, qn_text_store(r, i, cell), offset, cell);
-
-        if (kind == QN_REJECT_KINDS)
-            continue;
-        if (kind == QN_REJECT_NULL)
-            qn_text_row_reject(r, kind, i, offset, record, length);
-        else
-            qn_text_row_reject(r, kind, i, offset, cell->text, cell->length);
-        return QN_OK;
-    }
-    qn_text_row_end(r);
+    qn_text_row_store(r, r->cell, record, length, offset);
 done:
     return st;
 }

@@ -66,19 +66,7 @@ static qn_status netflix_take(qn_context *ctx, qn_text_reader *r, const char *li
         return QN_OK;
     }
     QN_TRY(qn_text_reserve(ctx, r, 2 * (length + QN_TEXT_HEADER), 0));
-    for (int32_t i = 0; i < r->n_columns; i++) {
-        const qn_text_field *c = &cell[r->column[i].field];
-        const qn_reject_kind kind = qn_text_forgive(r, i, qn_text_store(r, i, c), offset, c);
-
-        if (kind == QN_REJECT_KINDS)
-            continue;
-        if (kind == QN_REJECT_NULL)
-            qn_text_row_reject(r, kind, i, offset, line, length);
-        else
-            qn_text_row_reject(r, kind, i, offset, c->text, c->length);
-        return QN_OK;
-    }
-    qn_text_row_end(r);
+    qn_text_row_store(r, cell, line, length, offset);
 done:
     return st;
 }

@@ -88,7 +88,7 @@ void qn_text_row_reject(qn_text_reader *r, qn_reject_kind kind, int32_t column, 
         if (c->offsets)
             c->used = c->offsets[r->n_rows];
     }
-    qn_reject_add(&r->base.rejects, kind, column, offset, text, length);
+    qn_reader_reject(&r->base, kind, column, offset, text, length);
 }
 
 /* Two files of one source must be cut alike: columns are known by their place. */
@@ -118,11 +118,35 @@ static qn_status check_header(qn_context *ctx, qn_text_reader *r, const char *re
     return QN_OK;
 }
 
+static int64_t count_lines(const char *text, size_t n)
+{
+    int64_t lines = 0;
+
+    for (size_t i = 0; i < n; i++)
+        lines += text[i] == '\n';
+    return lines;
+}
+
+/* The record that is taken next; nothing to do where rejects are not told. */
+static void note_record(qn_text_reader *r, const char *record, size_t length, size_t next)
+{
+    qn_reader *base = &r->base;
+
+    if (!base->on_reject)
+        return;
+    base->place = (qn_record_place){.offset = r->stream->offset + (record - r->stream->data),
+                                    .line = base->lines + 1,
+                                    .text = record,
+                                    .length = length};
+    base->lines += count_lines(record, next);
+}
+
 static qn_status take_record(qn_context *ctx, qn_text_reader *r, const qn_cut *cut)
 {
     const char *record = r->stream->data + r->at;
     const int64_t offset = r->stream->offset + (int64_t)r->at;
 
+    note_record(r, record, cut->length, cut->next);
     r->at += cut->next;
     if (!r->source->format->keeps_blank_lines &&
         qn_record_is_blank(&r->source->dialect, record, cut->length))
@@ -149,6 +173,7 @@ static qn_status skip_line(qn_context *ctx, qn_text_reader *r)
     if (newline) {
         r->at = (size_t)(newline + 1 - s->data);
         r->is_skipping = false;
+        r->base.lines++;
     } else if (s->at_end) {
         r->at = s->n;
         r->is_skipping = false;
@@ -180,9 +205,10 @@ static qn_status advance(qn_context *ctx, qn_text_reader *r)
     } else if (cut.kind == QN_CUT_LONG) {
         const char *line = s->data + r->at;
         const char *newline = memchr(line, '\n', rest);
+        const size_t length = newline ? (size_t)(newline - line) : rest;
 
-        qn_text_row_reject(r, QN_REJECT_TOO_LONG, -1, s->offset + (int64_t)r->at, line,
-                           newline ? (size_t)(newline - line) : rest);
+        note_record(r, line, length, 0);
+        qn_text_row_reject(r, QN_REJECT_TOO_LONG, -1, s->offset + (int64_t)r->at, line, length);
         r->is_skipping = true;
     } else {
         QN_TRY(take_record(ctx, r, &cut));
@@ -213,6 +239,16 @@ done:
     return st;
 }
 
+/* Rows in their simplest form, each of one line. */
+static void take_fast(qn_text_reader *r)
+{
+    const char *text = r->stream->data + r->at;
+    const int64_t before = r->n_rows;
+
+    r->at += r->source->format->take_fast(r, text, r->stream->n - r->at);
+    r->base.lines += r->n_rows - before;
+}
+
 static qn_status text_next(qn_context *ctx, qn_reader *reader, const qn_batch **batch)
 {
     qn_text_reader *r = (qn_text_reader *)reader;
@@ -224,7 +260,7 @@ static qn_status text_next(qn_context *ctx, qn_reader *reader, const qn_batch **
     batch_begin(r);
     while (!r->is_done && !qn_text_is_full(r)) {
         if (format->take_fast && !r->needs_header && !r->is_skipping) {
-            r->at += format->take_fast(r, r->stream->data + r->at, r->stream->n - r->at);
+            take_fast(r);
             if (r->n_rows == QN_TEXT_ROWS)
                 break;
         }
@@ -344,26 +380,83 @@ done:
     return st;
 }
 
-int64_t qn_text_row_offset(qn_context *ctx, qn_source *source, int64_t split,
-                           const qn_column_request *request, int32_t n_columns, int64_t row)
+/* Which rows are looked for, and the last that was found. */
+typedef struct row_search {
+    int64_t wanted; /* -1: no more */
+    qn_on_row *on_row;
+    void *arg;
+} row_search;
+
+static void search_found(row_search *search, const qn_record_place *place)
 {
-    int64_t offset = -1;
+    const int64_t next = search->on_row(search->arg, search->wanted, place);
+
+    search->wanted = next > search->wanted ? next : -1;
+}
+
+/* Rows in their simplest form are one line each. */
+static void search_fast(qn_text_reader *r, row_search *search)
+{
+    const char *line = r->stream->data + r->at;
+    const char *end;
+    int64_t row = r->first_row + r->n_rows;
+    qn_record_place place = {.line = r->base.lines + 1};
+
+    take_fast(r);
+    end = r->stream->data + r->at;
+    for (; search->wanted >= row && search->wanted < r->first_row + r->n_rows && line < end;
+         row++) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+
+        newline = newline ? newline : end;
+        if (row == search->wanted) {
+            place.offset = r->stream->offset + (line - r->stream->data);
+            place.text = line;
+            place.length = (size_t)(newline - line);
+            place.length -= place.length > 0 && newline[-1] == '\r';
+            search_found(search, &place);
+        }
+        place.line++;
+        line = newline + 1;
+    }
+}
+
+static void ignore_reject(void *arg, qn_reject_kind kind, int32_t column,
+                          const qn_record_place *place)
+{
+    (void)arg;
+    (void)kind;
+    (void)column;
+    (void)place;
+}
+
+qn_status qn_text_find_rows(qn_context *ctx, qn_source *source, int64_t split,
+                            const qn_column_request *request, int32_t n_columns, int64_t first,
+                            qn_on_row *on_row, void *arg)
+{
+    row_search search = {first, on_row, arg};
     qn_reader *reader = NULL;
     qn_text_reader *r;
+    qn_status st = QN_OK;
 
-    if (qn_text_reader_open(ctx, source, split, request, n_columns, &reader) != QN_OK)
-        return -1;
+    QN_TRY(qn_text_reader_open(ctx, source, split, request, n_columns, &reader));
+    qn_reader_on_reject(reader, ignore_reject, NULL); /* so that places are noted */
     r = (qn_text_reader *)reader;
     batch_begin(r);
-    while (!r->is_done && r->first_row + r->n_rows <= row) { /* record by record, slowly */
-        if (qn_text_is_full(r))
+    while (!r->is_done && search.wanted >= 0) {
+        if (qn_text_is_full(r)) {
+            QN_TRY(qn_check_cancel(ctx));
             batch_begin(r);
-        const int64_t at = r->stream->offset + (int64_t)r->at;
-        if (advance(ctx, r) != QN_OK)
-            break;
-        if (r->first_row + r->n_rows > row)
-            offset = at;
+        }
+        if (r->source->format->take_fast && !r->grid && !r->needs_header && !r->is_skipping)
+            search_fast(r, &search);
+        if (qn_text_is_full(r))
+            continue;
+        QN_TRY(advance(ctx, r));
+        if (search.wanted >= 0 && r->first_row + r->n_rows > search.wanted)
+            search_found(&search, &r->base.place);
     }
+done:
     qn_reader_close(reader);
-    return offset;
+    return st;
 }

@@ -64,7 +64,7 @@ static const qn_source_ops text_ops = {
     .split_path = text_split_path,
     .open_split = qn_text_reader_open,
     .line_number = text_line_number,
-    .row_offset = qn_text_row_offset,
+    .find_rows = qn_text_find_rows,
 };
 
 /* Looks at the first bytes of a file; the stream must live as long as the sample. */

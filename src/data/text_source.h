@@ -147,9 +147,10 @@ qn_status qn_text_reader_open(qn_context *ctx, qn_source *source, int64_t split,
                               const qn_column_request *request, int32_t n_columns,
                               qn_reader **reader);
 
-/* See qn_source_ops. */
-int64_t qn_text_row_offset(qn_context *ctx, qn_source *source, int64_t split,
-                           const qn_column_request *request, int32_t n_columns, int64_t row);
+/* See qn_source_find_rows. */
+qn_status qn_text_find_rows(qn_context *ctx, qn_source *source, int64_t split,
+                            const qn_column_request *request, int32_t n_columns, int64_t first,
+                            qn_on_row *on_row, void *arg);
 
 /* The first records of a file, all of which lie in the window of a stream. */
 typedef struct qn_text_sample {
@@ -183,6 +184,11 @@ qn_reject_kind qn_text_store(qn_text_reader *reader, int32_t column, const qn_te
  * is lenient: the value is missing now and counted in the rejects. */
 qn_reject_kind qn_text_forgive(qn_text_reader *reader, int32_t column, qn_reject_kind kind,
                                int64_t offset, const qn_text_field *cell);
+/* Stores the columns of a record cut into cells, all that are asked for, and ends the row; or
+ * rejects it with one reason: a value that is not of its type before one that is missing, that
+ * before one that does not fit, whatever the order of the columns. */
+void qn_text_row_store(qn_text_reader *reader, const qn_text_field *cell, const char *record,
+                       size_t length, int64_t offset);
 /* The row is complete. */
 void qn_text_row_end(qn_text_reader *reader);
 /* The row, as far as it was stored, goes to the rejects. */

@@ -309,3 +309,41 @@ qn_reject_kind qn_text_forgive(qn_text_reader *reader, int32_t column, qn_reject
     reader->base.rejects.n_kept++;
     return QN_REJECT_KINDS;
 }
+
+/* The greater, the sooner it is the reason of a row that has several. */
+static int32_t weight(qn_reject_kind kind)
+{
+    return kind == QN_REJECT_KINDS   ? 0
+           : kind == QN_REJECT_RANGE ? 1
+           : kind == QN_REJECT_NULL  ? 2
+                                     : 3;
+}
+
+void qn_text_row_store(qn_text_reader *reader, const qn_text_field *cell, const char *record,
+                       size_t length, int64_t offset)
+{
+    qn_reject_kind reason = QN_REJECT_KINDS;
+    int32_t column = -1;
+
+    for (int32_t i = 0; i < reader->n_columns; i++) {
+        const qn_text_field *c = &cell[reader->column[i].field];
+        qn_reject_kind kind;
+
+        if (reason != QN_REJECT_KINDS && reader->column[i].lenient)
+            continue; /* the row is lost: its other values are not counted */
+        kind = qn_text_forgive(reader, i, qn_text_store(reader, i, c), offset, c);
+        if (weight(kind) > weight(reason)) {
+            reason = kind;
+            column = i;
+        }
+    }
+    if (reason == QN_REJECT_KINDS) {
+        qn_text_row_end(reader);
+    } else if (reason == QN_REJECT_NULL) {
+        qn_text_row_reject(reader, reason, column, offset, record, length);
+    } else {
+        const qn_text_field *c = &cell[reader->column[column].field];
+
+        qn_text_row_reject(reader, reason, column, offset, c->text, c->length);
+    }
+}

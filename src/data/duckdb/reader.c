@@ -256,7 +256,7 @@ qn_status qn_duck_reader_open(qn_context *ctx, qn_source *base, int64_t split,
     reader->is_json = source->base.format == QN_FORMAT_JSON;
     reader->fill.next_row = source->split[split].first;
     QN_NEW0(ctx, reader->run, n_columns, "columns being read");
-    QN_TRY(qn_fill_init(ctx, &reader->fill, request, n_columns, &reader->base.rejects));
+    QN_TRY(qn_fill_init(ctx, &reader->fill, request, n_columns, &reader->base));
     QN_TRY(qn_duck_connect(&source->duck, &reader->connection));
     QN_TRY(start_query(ctx, source, &source->split[split], request, reader));
     *out = &reader->base;
