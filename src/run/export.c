@@ -2,6 +2,9 @@
 
 #include <ctype.h>
 #include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -15,7 +18,12 @@ typedef struct export_row {
     const char *plus;      /* a second place, added; NULL: none */
     double scale;          /* the number is multiplied by it; 0: as it is */
     const char *otherwise; /* JSON, where the record has null or nothing; NULL: it must be there */
+    const char *times;     /* a second place, multiplied with; NULL: none */
+    bool is_rounded;
+    int8_t decimals; /* where it is; 0: a whole number */
+    bool begins;     /* an object of this key: the rows behind it are its members */
 } export_row;
+#define ROUNDED(n) .is_rounded = true, .decimals = (n)
 
 /* K4 of the K-means experiment: rows and features are those that were trained on, wssse is Spark's
  * trainingCost, size_gb are the bytes that were read. */
@@ -47,6 +55,56 @@ static const export_row als_rows[] = {
     {"partitions", "parameters.partitions"},
 };
 
+/* F7 and F9 of the forest experiment. Its thirty counters are sparkmeasure's, in ms and bytes;
+ * those of things that are not here (a JVM, shuffle files) are 0. */
+static const export_row forest_rows[] = {
+    {"train_count", "counts.train_records"},
+    {"val_count", "counts.val_records", .otherwise = "null"},
+    {"test_count", "counts.test_records", .otherwise = "null"},
+    {"num_partitions", "counts.partitions"},
+    {"val_accuracy", "metrics.val.accuracy", .otherwise = "null", ROUNDED(4)},
+    {"test_accuracy", "metrics.test.accuracy", .otherwise = "null", ROUNDED(4)},
+    {"training_time_sec", "timings.fit_s", ROUNDED(2)},
+    {"total_time_sec", "timings.total_s", ROUNDED(2)},
+    {"num_executors", "resources.workers"},
+    {"executor_cores", "resources.threads"},
+    {"sample_fraction", "parameters.fraction"},
+    {"executor_memory", "resources.budget_bytes", .scale = 0x1p-30, ROUNDED(2)},
+    {"num_trees", "counts.num_trees"},
+    {"total_cores", "resources.threads", .times = "resources.workers"},
+    {"spark_metrics", .begins = true},
+    {"numStages", "resources.stages"},
+    {"numTasks", "resources.tasks"},
+    {"elapsedTime", "timings.total_s", .scale = 1e3, ROUNDED(0)},
+    {"stageDuration", "resources.stage_s", .scale = 1e3, ROUNDED(0)},
+    {"executorRunTime", "resources.busy_s", .scale = 1e3, ROUNDED(0)},
+    {"executorCpuTime", "resources.cpu_s", .scale = 1e3, ROUNDED(0)},
+    {"executorDeserializeTime", .otherwise = "0"},
+    {"executorDeserializeCpuTime", .otherwise = "0"},
+    {"resultSerializationTime", .otherwise = "0"},
+    {"jvmGCTime", .otherwise = "0"},
+    {"shuffleFetchWaitTime", .otherwise = "0"},
+    {"shuffleWriteTime", .otherwise = "0"},
+    {"resultSize", .otherwise = "0"},
+    {"diskBytesSpilled", "resources.spilled_bytes"},
+    {"memoryBytesSpilled", "resources.spilled_bytes"},
+    {"peakExecutionMemory", "resources.peak_bytes"},
+    {"recordsRead", "counts.rows"},
+    {"bytesRead", "counts.bytes"},
+    {"recordsWritten", "counts.nodes"},
+    {"bytesWritten", .otherwise = "0"},
+    {"shuffleRecordsRead", .otherwise = "0"},
+    {"shuffleTotalBlocksFetched", .otherwise = "0"},
+    {"shuffleLocalBlocksFetched", .otherwise = "0"},
+    {"shuffleRemoteBlocksFetched", .otherwise = "0"},
+    {"shuffleTotalBytesRead", "resources.moved_bytes"},
+    {"shuffleLocalBytesRead", .otherwise = "0"},
+    {"shuffleRemoteBytesRead", "resources.moved_bytes"},
+    {"shuffleRemoteBytesReadToDisk", .otherwise = "0"},
+    {"shuffleBytesWritten", "resources.moved_bytes"},
+    {"shuffleRecordsWritten", .otherwise = "0"},
+};
+
 typedef struct export_format {
     const char *command;
     const char *tag; /* of files, where the run has none */
@@ -58,6 +116,7 @@ typedef struct export_format {
 static const export_format formats[] = {
     {"fit kmeans", "run", kmeans_rows, sizeof kmeans_rows / sizeof *kmeans_rows},
     {"fit als", "als", als_rows, sizeof als_rows / sizeof *als_rows},
+    {"fit forest", "forest", forest_rows, sizeof forest_rows / sizeof *forest_rows},
 };
 #define N_FORMATS ((int32_t)(sizeof formats / sizeof *formats))
 
@@ -71,10 +130,10 @@ const qn_params qn_export_table = {"runs export", rows_of_table,
                                    sizeof rows_of_table / sizeof *rows_of_table,
                                    sizeof(qn_export_options)};
 
-/* The value at "a.b"; NULL where there is none, or null. */
+/* The value at "a.b"; NULL where there is none, or null, or no place. */
 static const json_t *find(const json_t *record, const char *place)
 {
-    const json_t *value = record;
+    const json_t *value = place ? record : NULL;
 
     while (value && *place) {
         const size_t length = strcspn(place, ".");
@@ -130,28 +189,54 @@ static qn_status lacks(qn_context *ctx, const json_t *record, const export_row *
                    text_at(record, "run_id"), place, row->key);
 }
 
+/* The number of a row that is made of two, or is rounded; false: as it stands. */
+static bool make_number(const json_t *record, const export_row *row, const json_t *value,
+                        double *out)
+{
+    const json_t *plus = find(record, row->plus), *times = find(record, row->times);
+    char text[64];
+
+    if (!json_is_number(value) || !(plus || times || row->is_rounded))
+        return false;
+    *out = json_number_value(value);
+    if (plus)
+        *out += json_number_value(plus);
+    if (times)
+        *out *= json_number_value(times);
+    if (row->scale != 0)
+        *out *= row->scale;
+    if (row->is_rounded) {
+        snprintf(text, sizeof text, "%.*f", row->decimals, *out);
+        *out = strtod(text, NULL);
+    }
+    return true;
+}
+
 /* The value of one key as JSON. */
 static qn_status row_value(qn_context *ctx, const json_t *record, const export_row *row, qn_json *j)
 {
     const json_t *value = find(record, row->place);
-    const json_t *more = row->plus ? find(record, row->plus) : NULL;
-    json_t *sum = NULL;
-    qn_status st = QN_OK;
+    double number;
 
     if (!value && row->otherwise) {
         qn_json_raw(j, NULL, row->otherwise);
         return QN_OK;
     }
-    if (!value || (row->plus && !more))
-        return lacks(ctx, record, row, value ? row->plus : row->place);
-    if (more) {
-        sum = json_real(json_number_value(value) + json_number_value(more));
-        value = sum;
+    if (!value || (row->plus && !find(record, row->plus)) ||
+        (row->times && !find(record, row->times)))
+        return lacks(ctx, record, row,
+                     !value                                  ? row->place
+                     : row->plus && !find(record, row->plus) ? row->plus
+                                                             : row->times);
+    if (make_number(record, row, value, &number)) {
+        if (number == floor(number) && fabs(number) < 0x1p53 &&
+            ((row->is_rounded && row->decimals == 0) || row->times))
+            qn_json_int(j, NULL, (int64_t)number);
+        else
+            qn_json_real(j, NULL, number);
+        return QN_OK;
     }
-    if (!add_value(value, row->scale, j))
-        st = lacks(ctx, record, row, row->place);
-    json_decref(sum);
-    return st;
+    return add_value(value, row->scale, j) ? QN_OK : lacks(ctx, record, row, row->place);
 }
 
 /* What keeps a run from being exported in this format at all. */
@@ -199,17 +284,28 @@ qn_status qn_export_make(qn_context *ctx, const char *record, int32_t format, qn
     const export_format *f = &formats[format >= 0 && format < N_FORMATS ? format : 0];
     json_t *object = json_loads(record, 0, NULL);
     qn_json value = {0};
+    bool is_first = true, is_inside = false;
     qn_status st = QN_OK;
 
     QN_TRY(check_run(ctx, object, f));
+    qn_string_add(text, "{");
     for (size_t i = 0; i < f->n_rows; i++) {
+        const export_row *row = &f->row[i];
+
         qn_json_release(&value);
-        QN_TRY(row_value(ctx, object, &f->row[i], &value));
-        qn_string_addf(text, "%s\n  \"%s\": %s", i == 0 ? "{" : ",", f->row[i].key,
-                       qn_string_text(&value.out));
+        qn_string_addf(text, "%s\n%s  \"%s\": ", is_first ? "" : ",", is_inside ? "  " : "",
+                       row->key);
+        is_first = row->begins;
+        if (row->begins) {
+            qn_string_add(text, "{");
+            is_inside = true;
+            continue;
+        }
+        QN_TRY(row_value(ctx, object, row, &value));
+        qn_string_add(text, qn_string_text(&value.out));
         text->failed |= value.out.failed;
     }
-    qn_string_add(text, "\n}\n");
+    qn_string_add(text, is_inside ? "\n  }\n}\n" : "\n}\n");
     make_name(object, f, name);
     if (text->failed || name->failed)
         st = qn_fail(ctx, QN_ENOMEM, "not enough memory for what is exported");

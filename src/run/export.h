@@ -8,7 +8,7 @@
 #include "quern/param.h"
 
 /* The formats, each that of one command's runs; in the order of the table in export.c. */
-#define QN_EXPORT_CHOICES "kmeans|als"
+#define QN_EXPORT_CHOICES "kmeans|als|forest"
 
 typedef struct qn_export_options {
     int32_t format;  /* of QN_EXPORT_CHOICES */

@@ -1,13 +1,14 @@
 #include "run/export.h"
 
 #include <errno.h>
+#include <jansson.h>
 
 #include "base/file.h"
 #include "check.h"
 #include "engine/context_open.h"
 #include "run/record.h"
 
-enum { KMEANS, ALS };
+enum { KMEANS, ALS, FOREST };
 
 /* As `quern fit kmeans --k 3 --tag night` leaves it, without what is not exported. */
 static const char kmeans_record[] =
@@ -25,6 +26,18 @@ static const char als_record[] =
     "\"counts\":{\"train_records\":80,\"test_records\":20},"
     "\"timings\":{\"load_s\":0.5,\"fit_s\":0.25},\"metrics\":{\"rmse\":0.875},"
     "\"resources\":{\"workers\":2},\"ended\":\"2026-11-21T04:17:02.500Z\",\"status\":\"ok\"}";
+
+static const char forest_record[] =
+    "{\"run_id\":\"forest-1\",\"command\":\"fit forest\","
+    "\"parameters\":{\"tag\":\"fractal-rf-e8g-x1-f0.1\",\"fraction\":0.1},"
+    "\"counts\":{\"train_records\":800,\"val_records\":100,\"partitions\":4,\"num_trees\":40,"
+    "\"nodes\":90,\"rows\":801,\"bytes\":5000},"
+    "\"timings\":{\"fit_s\":1.23456,\"total_s\":2.5},"
+    "\"metrics\":{\"val\":{\"accuracy\":0.80774999}},"
+    "\"resources\":{\"workers\":2,\"threads\":3,\"budget_bytes\":8589934592,\"stages\":7,"
+    "\"tasks\":28,\"stage_s\":1.2,\"busy_s\":2.2504,\"cpu_s\":2.3,\"spilled_bytes\":0,"
+    "\"moved_bytes\":12,\"peak_bytes\":1000},"
+    "\"ended\":\"2026-11-21T04:17:02.500Z\",\"status\":\"ok\"}";
 
 typedef struct fixture {
     qn_context *ctx;
@@ -114,6 +127,44 @@ static void als_adds_load_and_fit_to_its_total(void **state)
                                          "  \"test_records\": 20,\n"
                                          "  \"partitions\": 4\n"
                                          "}\n");
+}
+
+static void forest_has_the_keys_of_its_experiment_and_thirty_counters(void **state)
+{
+    static const char head[] = "{\n"
+                               "  \"train_count\": 800,\n"
+                               "  \"val_count\": 100,\n"
+                               "  \"test_count\": null,\n"
+                               "  \"num_partitions\": 4,\n"
+                               "  \"val_accuracy\": 0.8077,\n"
+                               "  \"test_accuracy\": null,\n"
+                               "  \"training_time_sec\": 1.23,\n"
+                               "  \"total_time_sec\": 2.5,\n"
+                               "  \"num_executors\": 2,\n"
+                               "  \"executor_cores\": 3,\n"
+                               "  \"sample_fraction\": 0.1,\n"
+                               "  \"executor_memory\": 8.0,\n"
+                               "  \"num_trees\": 40,\n"
+                               "  \"total_cores\": 6,\n"
+                               "  \"spark_metrics\": {\n"
+                               "    \"numStages\": 7,\n"
+                               "    \"numTasks\": 28,\n"
+                               "    \"elapsedTime\": 2500,\n"
+                               "    \"stageDuration\": 1200,\n"
+                               "    \"executorRunTime\": 2250,\n";
+    fixture *f = *state;
+    json_t *counters, *root;
+
+    CHECK_OK(f->ctx, make(f, forest_record, FOREST));
+    CHECK_TEXT(qn_string_text(&f->name), "fractal-rf-e8g-x1-f0.1_20261121_041702.json");
+    CHECK(strncmp(qn_string_text(&f->text), head, strlen(head)) == 0);
+    root = json_loads(qn_string_text(&f->text), 0, NULL);
+    counters = json_object_get(root, "spark_metrics");
+    CHECK_EQ(json_object_size(counters), 30);
+    CHECK_EQ(json_integer_value(json_object_get(counters, "recordsRead")), 801);
+    CHECK_EQ(json_integer_value(json_object_get(counters, "shuffleRemoteBytesRead")), 12);
+    CHECK_EQ(json_integer_value(json_object_get(counters, "jvmGCTime")), 0);
+    json_decref(root);
 }
 
 static void without_test_ratings_there_is_no_rmse(void **state)
@@ -275,6 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(kmeans_has_exactly_the_keys_of_its_experiment),
         TEST(als_adds_load_and_fit_to_its_total),
+        TEST(forest_has_the_keys_of_its_experiment_and_thirty_counters),
         TEST(without_test_ratings_there_is_no_rmse),
         TEST(a_run_without_tag_is_called_run),
         TEST(a_tag_cannot_leave_the_folder),

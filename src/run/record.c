@@ -31,6 +31,7 @@ struct qn_record {
     int32_t threads_requested, threads, threads_used;
     size_t budget, budget_peak, rss_peak, vm_hwm;
     double busy_seconds, cpu_start, cpu_seconds;
+    int64_t n_stages, n_tasks, stage_us, bytes_moved, bytes_spilled;
     char kernel_set[16];
     double start; /* monotonic */
     int64_t start_us, end_us;
@@ -93,7 +94,13 @@ static void resources_json(const qn_record *record, qn_json *j)
     qn_json_int(j, "cores", system.cores_usable);
     qn_json_text(j, "cpu", system.cpu_model);
     qn_json_real(j, "busy_share", possible > 0 ? record->busy_seconds / possible : 0);
+    qn_json_real(j, "busy_s", record->busy_seconds);
     qn_json_real(j, "cpu_s", record->cpu_seconds);
+    qn_json_int(j, "stages", record->n_stages);
+    qn_json_int(j, "tasks", record->n_tasks);
+    qn_json_real(j, "stage_s", (double)record->stage_us * 1e-6);
+    qn_json_int(j, "moved_bytes", record->bytes_moved);
+    qn_json_int(j, "spilled_bytes", record->bytes_spilled);
     qn_json_int(j, "peak_bytes", (int64_t)peak_bytes(record));
     qn_json_int(j, "rss_peak_bytes", (int64_t)record->rss_peak);
     qn_json_int(j, "budget_peak_bytes", (int64_t)record->budget_peak);
@@ -275,7 +282,14 @@ static void record_sink(void *user, const qn_event *event)
         qn_json_text(&record->warnings, NULL, event->text);
         break;
     case QN_EVENT_STAGE_END:
+        record->n_stages++;
+        record->stage_us += event->duration_us;
+        record->bytes_moved += event->bytes_moved;
+        record->bytes_spilled += event->bytes_spilled;
         sample(record);
+        break;
+    case QN_EVENT_TASK_END:
+        record->n_tasks++;
         break;
     case QN_EVENT_PROGRESS:
         if (qn_seconds() - record->start > record->total_s + SAMPLE_SECONDS)
