@@ -5,13 +5,14 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
-#include "ml/forest/forest_impl.h"
+#include "ml/forest/forest_dir.h"
 
 typedef struct checker {
     qn_context *ctx;
     const char *path;
     const qn_forest_model *model;
-    uint8_t *parents; /* of each node of the tree, as found; 2 stands for more */
+    const forest_place *place; /* NULL: unknown */
+    uint8_t *parents;          /* of each node of the tree, as found; 2 stands for more */
 } checker;
 
 static qn_status bad_node(const checker *c, int32_t t, int64_t i, const char *format, ...)
@@ -25,6 +26,12 @@ static qn_status bad_node(const checker *c, int32_t t, int64_t i, const char *fo
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
+    if (c->place) {
+        const forest_place *place = c->place + c->model->first_node[t] + i;
+
+        return qn_fail(c->ctx, QN_EDATA, "%s, row %" PRId64 ": tree %d, node %" PRId64 ": %s",
+                       place->path, place->row, t, i, what);
+    }
     return qn_fail(c->ctx, QN_EDATA, "%s: tree %d, node %" PRId64 ": %s", c->path, t, i, what);
 }
 
@@ -140,9 +147,10 @@ static qn_status check_shape(const checker *c)
     return QN_OK;
 }
 
-qn_status forest_model_check(qn_context *ctx, const char *path, const qn_forest_model *model)
+qn_status forest_model_check_places(qn_context *ctx, const char *path, const qn_forest_model *model,
+                                    const forest_place *place)
 {
-    checker c = {.ctx = ctx, .path = path, .model = model};
+    checker c = {.ctx = ctx, .path = path, .model = model, .place = place};
     int64_t most = 0;
     qn_status st = QN_OK;
 
@@ -158,4 +166,9 @@ qn_status forest_model_check(qn_context *ctx, const char *path, const qn_forest_
 done:
     qn_free(c.parents);
     return st;
+}
+
+qn_status forest_model_check(qn_context *ctx, const char *path, const qn_forest_model *model)
+{
+    return forest_model_check_places(ctx, path, model, NULL);
 }
