@@ -28,7 +28,7 @@ done:
     return st;
 }
 
-/* A link of ours that leads nowhere: a generation that went between two looks, or is gone. */
+/* A link of ours that leads nowhere. */
 static qn_status fail_dangling(qn_context *ctx, const char *path)
 {
     return qn_fail(ctx, QN_EDATA,
@@ -37,35 +37,62 @@ static qn_status fail_dangling(qn_context *ctx, const char *path)
                    path);
 }
 
-qn_status qn_dataset_resolve(qn_context *ctx, const char *path, qn_dataset_kind *kind,
-                             char **folder)
+/* One look. *is_settled is false when the generation went away while it was looked at. */
+static qn_status look_once(qn_context *ctx, const char *path, qn_dataset_kind *kind, char **folder,
+                           bool *is_settled)
 {
     qn_dataset_manifest manifest = {0};
-    char *real = NULL;
+    char *real = realpath(path, NULL), *again = NULL;
     bool is_ours = false;
     qn_status st = QN_OK;
 
-    *kind = QN_DATASET_NONE;
-    *folder = NULL;
-    if (!qn_path_exists(path))
-        return QN_OK;
-    for (int i = 0; i < MAX_TRIES && !real; i++)
-        real = realpath(path, NULL);
+    *is_settled = real != NULL;
     if (!real)
-        QN_TRY(errno == ENOENT ? fail_dangling(ctx, path)
-                               : qn_fail_errno(ctx, QN_EIO, errno, "cannot read %s", path));
+        return errno == ENOENT ? QN_OK : qn_fail_errno(ctx, QN_EIO, errno, "cannot read %s", path);
     QN_TRY(has_manifest(ctx, real, &is_ours));
     if (is_ours) {
-        QN_TRY(qn_dataset_read(ctx, real, &manifest));
-        QN_TRY(qn_strdup(ctx, real, folder));
+        st = qn_dataset_read(ctx, real, &manifest);
+        *is_settled = st != QN_ENOTFOUND;
+        if (st == QN_OK)
+            st = qn_strdup(ctx, real, folder);
         *kind = QN_DATASET_OURS;
     } else {
-        QN_TRY(qn_strdup(ctx, path, folder));
+        again = realpath(path, NULL);
+        *is_settled = again && strcmp(real, again) == 0;
+        st = qn_strdup(ctx, path, folder);
         *kind = QN_DATASET_PLAIN;
+    }
+    if (!*is_settled) {
+        qn_free(*folder);
+        *folder = NULL;
+        qn_error_clear(ctx);
+        st = QN_OK;
     }
 done:
     qn_dataset_manifest_release(&manifest);
     free(real);
+    free(again);
+    return st;
+}
+
+qn_status qn_dataset_resolve(qn_context *ctx, const char *path, qn_dataset_kind *kind,
+                             char **folder)
+{
+    bool is_settled = false;
+    qn_status st = QN_OK;
+
+    *folder = NULL;
+    for (int i = 0; i < MAX_TRIES && !is_settled; i++) {
+        *kind = QN_DATASET_NONE;
+        if (!qn_path_exists(path))
+            return QN_OK;
+        QN_TRY(look_once(ctx, path, kind, folder, &is_settled));
+    }
+    if (!is_settled)
+        st = fail_dangling(ctx, path);
+done:
+    if (st != QN_OK)
+        *kind = QN_DATASET_NONE;
     return st;
 }
 

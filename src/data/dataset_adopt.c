@@ -27,7 +27,7 @@ static bool is_companion(const char *name)
            (name[0] == '.' && length > 5 && !strcmp(name + length - 4, ".crc"));
 }
 
-static qn_status add_companion(qn_dataset_site *site, const char *path)
+qn_status qn_dataset_add_companion(qn_dataset_site *site, const char *path)
 {
     if (site->n_also == site->also_capacity) {
         const int64_t capacity = 2 * site->also_capacity + 16;
@@ -62,7 +62,7 @@ static qn_status scan_name(qn_dataset_site *site, const char *folder, const char
         QN_TRY(qn_fail_errno(site->ctx, QN_EIO, errno, "%s: cannot be read", path));
     if (is_hidden) {
         if (S_ISREG(info.st_mode) && is_companion(name))
-            st = add_companion(site, below);
+            st = qn_dataset_add_companion(site, below);
     } else if (S_ISDIR(info.st_mode)) {
         st = scan_folder(site, path, below, depth + 1, manifest);
     } else if (S_ISREG(info.st_mode)) {

@@ -36,6 +36,19 @@ static void set_times(qn_dataset_manifest *manifest, int64_t first)
     }
 }
 
+/* What cannot be read back must not be written. */
+static qn_status check_manifest(qn_dataset_writer *writer, const qn_json *json)
+{
+    qn_dataset_manifest back;
+    const qn_status st = qn_dataset_manifest_parse(writer->ctx, "the new manifest", json->out.text,
+                                                   json->out.length, &back);
+
+    qn_dataset_manifest_release(&back);
+    return st == QN_EDATA
+               ? qn_fail_prefix(writer->ctx, QN_EINTERNAL, "%s cannot be written", writer->path)
+               : st;
+}
+
 static qn_status write_manifest(qn_dataset_writer *writer)
 {
     qn_out_file *out = NULL;
@@ -47,6 +60,7 @@ static qn_status write_manifest(qn_dataset_writer *writer)
     qn_string_add(&json.out, "\n");
     if (json.out.failed)
         QN_TRY(qn_fail(writer->ctx, QN_ENOMEM, "no memory for the manifest of %s", writer->path));
+    QN_TRY(check_manifest(writer, &json));
     QN_TRY(qn_dataset_text(writer->ctx, &path, "%s/" QN_DATASET_MANIFEST, writer->staging));
     QN_TRY(qn_out_open(writer->ctx, path, false, &out));
     QN_TRY(qn_out_write(out, json.out.text, json.out.length));

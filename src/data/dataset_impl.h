@@ -88,7 +88,9 @@ qn_status qn_dataset_finish_folder(qn_dataset_site *site);
 /* Hard links to the files of the folder at `folder` as NNNNNN.adopt, synced. */
 qn_status qn_dataset_adopt(qn_dataset_site *site, const char *folder, int64_t generation,
                            const qn_dataset_manifest *old);
-/* Lists a plain folder: data files into `manifest`, Spark's others into site->also. */
+/* A file that is adopted and removed with the data: path in the folder. */
+qn_status qn_dataset_add_companion(qn_dataset_site *site, const char *path);
+/* Lists a plain folder: data files into `manifest`, Spark's others as companions. */
 qn_status qn_dataset_scan(qn_dataset_site *site, const char *folder, qn_dataset_manifest *manifest);
 
 /* Every folder below and the folder itself. */

@@ -53,6 +53,17 @@ static qn_status take_text(const reading *r, const json_t *json, const char *key
     return QN_OK;
 }
 
+/* A text of any length, borrowed of `json`. */
+static qn_status take_name(const reading *r, const json_t *json, const char *key, char **out)
+{
+    const json_t *value = json_object_get(json, key);
+
+    if (!json_is_string(value))
+        return damaged(r, "\"%s\" is not a text", key);
+    *out = (char *)json_string_value(value);
+    return QN_OK;
+}
+
 static qn_status take_digest(const reading *r, const json_t *json, char out[33])
 {
     qn_status st = take_text(r, json, "digest", 32, 33, out);
@@ -67,16 +78,19 @@ static qn_status take_choice(const reading *r, const json_t *json, const char *k
                              const char *choices, int32_t *out)
 {
     char text[32];
-    qn_status st = take_text(r, json, key, 1, sizeof text, text);
+    const char *at = choices;
+    qn_status st = QN_OK;
 
-    for (*out = 0; st == QN_OK; (*out)++, choices = strchr(choices, '|') + 1) {
-        const size_t length = strcspn(choices, "|");
+    QN_TRY(take_text(r, json, key, 1, sizeof text, text));
+    for (*out = 0; at; (*out)++) {
+        const size_t length = strcspn(at, "|");
 
-        if (strlen(text) == length && strncmp(choices, text, length) == 0)
-            return QN_OK;
-        if (!choices[length])
-            st = damaged(r, "\"%s\" is not one of its choices", key);
+        if (strlen(text) == length && strncmp(at, text, length) == 0)
+            goto done;
+        at = at[length] ? at + length + 1 : NULL;
     }
+    st = damaged(r, "\"%s\" is not one of its choices", key);
+done:
     return st;
 }
 
@@ -149,11 +163,10 @@ done:
 
 static qn_status take_taken(const reading *r, const json_t *json, qn_dataset_manifest *manifest)
 {
-    char name[4097];
-    qn_dataset_taken taken = {.name = name};
+    qn_dataset_taken taken = {0};
     qn_status st = QN_OK;
 
-    QN_TRY(take_text(r, json, "name", 0, sizeof name, name));
+    QN_TRY(take_name(r, json, "name", &taken.name));
     QN_TRY(take_int(r, json, "bytes", 0, INT64_MAX, &taken.bytes));
     QN_TRY(take_digest(r, json, taken.digest));
     QN_TRY(take_int(r, json, "generation", 0, INT64_MAX, &taken.generation));
@@ -164,8 +177,7 @@ done:
 
 static qn_status take_change(const reading *r, const json_t *json, qn_dataset_manifest *manifest)
 {
-    char command[256];
-    qn_dataset_change change = {.command = command};
+    qn_dataset_change change = {0};
     const struct {
         const char *key;
         int64_t *out;
@@ -183,7 +195,7 @@ static qn_status take_change(const reading *r, const json_t *json, qn_dataset_ma
     };
     qn_status st = QN_OK;
 
-    QN_TRY(take_text(r, json, "command", 0, sizeof command, command));
+    QN_TRY(take_name(r, json, "command", &change.command));
     QN_TRY(take_int(r, json, "time", INT64_MIN, INT64_MAX, &change.time));
     for (size_t i = 0; i < sizeof count / sizeof *count; i++)
         QN_TRY(take_int(r, json, count[i].key, 0, INT64_MAX, count[i].out));

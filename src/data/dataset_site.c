@@ -280,24 +280,36 @@ static qn_status write_owner(const qn_dataset_site *site, int fd)
     return error_number ? qn_fail_write(site->ctx, error_number, site->generations, 0) : QN_OK;
 }
 
-/* The last writer may be removing the folder of generations just now: then all is tried again. */
+/* Opens the lock file; *is_new: it was not there. Returns an errno, ENOENT where the last writer is
+ * removing the folder of generations just now. */
+static int open_lock(const qn_dataset_site *site, const char *path, int *fd, bool *is_new)
+{
+    int error_number = qn_disk_mkdir(site->ctx, site->generations);
+
+    *fd = -1;
+    *is_new = false;
+    if (!error_number || error_number == EEXIST)
+        error_number = qn_write_planned(site->ctx);
+    if (error_number)
+        return error_number;
+    *fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+    *is_new = *fd >= 0;
+    if (*fd < 0 && errno == EEXIST)
+        *fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    return *fd < 0 ? errno : 0;
+}
+
 static qn_status take_lock(qn_dataset_site *site)
 {
     char *path = NULL;
-    bool held = false;
+    bool held = false, is_new = false;
     qn_status st = QN_OK;
 
     QN_TRY(qn_dataset_text(site->ctx, &path, "%s/lock", site->generations));
     for (int attempt = 0; attempt < 100 && !held; attempt++) {
-        int error_number = qn_disk_mkdir(site->ctx, site->generations);
-        int fd = -1;
+        int fd;
+        const int error_number = open_lock(site, path, &fd, &is_new);
 
-        if (!error_number || error_number == EEXIST) {
-            error_number = qn_write_planned(site->ctx);
-            if (!error_number &&
-                (fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666)) < 0)
-                error_number = errno;
-        }
         if (error_number == ENOENT)
             continue;
         if (error_number)
@@ -312,6 +324,11 @@ static qn_status take_lock(qn_dataset_site *site)
     st = held ? write_owner(site, site->lock)
               : qn_fail(site->ctx, QN_EBUSY, "%s is being removed: try again", site->shown);
 done:
+    if (path && st == QN_EIO && site->lock < 0) { /* leaves nothing: neither what it made .. */
+        if (is_new)
+            unlink(path);
+        rmdir(site->generations); /* .. nor a folder that is empty */
+    }
     qn_free(path);
     return st;
 }

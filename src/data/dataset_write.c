@@ -80,6 +80,8 @@ static qn_status read_old(qn_dataset_writer *writer)
     writer->kind = qn_path_exists(manifest) ? QN_DATASET_OURS : QN_DATASET_PLAIN;
     if (writer->kind == QN_DATASET_OURS)
         QN_TRY(qn_dataset_read(writer->ctx, writer->folder, &writer->old));
+    if (writer->kind == QN_DATASET_OURS && site->state == QN_SITE_FOLDER) /* a copy of one */
+        QN_TRY(qn_dataset_add_companion(site, QN_DATASET_MANIFEST));
     if (writer->kind == QN_DATASET_PLAIN)
         QN_TRY(qn_dataset_scan(site, writer->folder, &writer->old));
 done:
