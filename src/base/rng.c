@@ -12,9 +12,14 @@
  * numbers in one stream never gives the same counter for different things. */
 #define STREAM_STEP 0x9e3779b97f4a7c15u /* odd, bits well spread: 2^64 / golden ratio */
 
+uint64_t qn_philox_key(int64_t seed, qn_stream stream)
+{
+    return (uint64_t)seed ^ (uint64_t)stream * STREAM_STEP;
+}
+
 qn_random qn_philox(int64_t seed, qn_stream stream, uint64_t a, uint64_t b)
 {
-    const uint64_t key = (uint64_t)seed ^ (uint64_t)stream * STREAM_STEP;
+    const uint64_t key = qn_philox_key(seed, stream);
     const philox4x32_key_t k = {{(uint32_t)key, (uint32_t)(key >> 32)}};
     const philox4x32_ctr_t c = {
         {(uint32_t)a, (uint32_t)(a >> 32), (uint32_t)b, (uint32_t)(b >> 32)}};

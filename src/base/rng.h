@@ -28,6 +28,8 @@ typedef struct qn_random {
 
 /* Four random words for counter (a, b) of a stream. */
 qn_random qn_philox(int64_t seed, qn_stream stream, uint64_t a, uint64_t b);
+/* The key that qn_philox makes of a seed and a stream, for kernels that draw many at a time. */
+uint64_t qn_philox_key(int64_t seed, qn_stream stream);
 /* 64-bit key of a text id, to use as `a` or `b`; an integer id is its own key. */
 uint64_t qn_text_key(const char *text, int64_t length);
 

@@ -68,6 +68,19 @@ typedef struct qn_label_totals {
     uint64_t *sums;       /* [k x qn_total_stride(d)] modulo 2^64 */
 } qn_label_totals;
 
+/* Rows of trees are *entries*: the place of a row in its block in the low 16 bits, how often it
+ * counts in the high ones. A row's *codes* are bytes, one a feature: the number of its bin, or with
+ * the class behind it, bin x n_classes + class. */
+#define QN_ENTRY_MOST 65535
+
+/* Where counts of a node go: count of code c of feature[k] at sums[offset[k] + c]. */
+typedef struct qn_code_sums {
+    int32_t n_features;
+    const int32_t *feature; /* [n_features] */
+    const int32_t *offset;  /* [n_features] */
+    uint32_t *sums;
+} qn_code_sums;
+
 typedef struct qn_kernels {
     const char *name;
     int32_t level; /* reference 0, avx2 1, avx512 2: ranks agree on the lowest */
@@ -139,6 +152,29 @@ typedef struct qn_kernels {
      * panel and j < k; f ascending, products rounded one by one: the same bits in every set. */
     void (*products_f32)(int32_t k, int32_t d, const float *x, const double *vector, double *out);
     void (*products_f64)(int32_t k, int32_t d, const double *x, const double *vector, double *out);
+
+    /* Random words of rows b, b + 1, ...: out[w * n + i] = word w of Philox 4x32-10 under `key`
+     * (qn_philox_key) for counters (a, b + i). The kernels on trees are the same in every set. */
+    void (*row_draws)(uint64_t key, uint64_t a, uint64_t b, int64_t n, uint32_t *out);
+    /* word[i] becomes the number of thresholds that are <= it; returns how many are not 0. */
+    int64_t (*draw_counts)(int64_t n, int32_t n_thresholds, const uint32_t *threshold,
+                           uint32_t *word);
+    /* Entries of the rows i whose count[i] is not 0, ascending; counts are at most QN_ENTRY_MOST.
+     * Returns how many; entry has room for them and 15 more. */
+    int64_t (*row_entries)(int64_t n, const uint32_t *count, uint32_t *entry);
+    /* Adds what the entries count to the sums. Codes of row r begin at code[r * stride]. */
+    void (*code_sums)(int64_t n, const uint32_t *entry, const uint8_t *code, int64_t stride,
+                      const qn_code_sums *to);
+    /* Entries whose code (of one feature: code[r * stride]) is at most `limit` go to `left`, which
+     * may be `entry`, the others to `right` (room for n + 15, and n); both keep their order. 3
+     * bytes behind the last code can be read. Returns how many went left. */
+    int64_t (*code_split)(int64_t n, const uint32_t *entry, const uint8_t *code, int64_t stride,
+                          int32_t limit, uint32_t *left, uint32_t *right);
+    /* bin[r] = the number of thresholds (ascending) below x[r], 0 <= r < QN_PANEL; a NaN: 0. */
+    void (*panel_bins_f32)(const float *x, int32_t n_thresholds, const float *threshold,
+                           uint8_t *bin);
+    void (*panel_bins_f64)(const double *x, int32_t n_thresholds, const double *threshold,
+                           uint8_t *bin);
 
     /* Marks where the fields of text[0 .. n) end, n < 2^32. The same in every set. */
     void (*text_marks)(const char *text, int64_t n, qn_text_marks *marks);

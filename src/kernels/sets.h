@@ -63,6 +63,24 @@ QN_KERNEL_SET(avx512);
 QN_TEXT_KERNEL_SET(reference);
 QN_TEXT_KERNEL_SET(avx2);
 
+#define QN_TREE_KERNEL_SET(set)                                                                    \
+    void qn_row_draws_##set(uint64_t key, uint64_t a, uint64_t b, int64_t n, uint32_t *out);       \
+    int64_t qn_draw_counts_##set(int64_t n, int32_t n_thresholds, const uint32_t *threshold,       \
+                                 uint32_t *word);                                                  \
+    int64_t qn_row_entries_##set(int64_t n, const uint32_t *count, uint32_t *entry);               \
+    void qn_code_sums_##set(int64_t n, const uint32_t *entry, const uint8_t *code, int64_t stride, \
+                            const qn_code_sums *to);                                               \
+    int64_t qn_code_split_##set(int64_t n, const uint32_t *entry, const uint8_t *code,             \
+                                int64_t stride, int32_t limit, uint32_t *left, uint32_t *right);   \
+    void qn_panel_bins_f32_##set(const float *x, int32_t n_thresholds, const float *threshold,     \
+                                 uint8_t *bin);                                                    \
+    void qn_panel_bins_f64_##set(const double *x, int32_t n_thresholds, const double *threshold,   \
+                                 uint8_t *bin)
+
+QN_TREE_KERNEL_SET(reference);
+QN_TREE_KERNEL_SET(avx2);
+QN_TREE_KERNEL_SET(avx512);
+
 /* gram_f32 up to this rank, wholly in registers. */
 #define QN_GRAM_SMALL_RANK 16
 void qn_gram_small_avx512(const qn_gram_run *run, float *gram, float *rhs);
