@@ -7,6 +7,15 @@
 
 extern const qn_command qn_cmd_bench;
 extern const qn_command qn_cmd_completion;
+extern const qn_command qn_cmd_data_compact;
+extern const qn_command qn_cmd_data_delete_user;
+extern const qn_command qn_cmd_data_gc;
+extern const qn_command qn_cmd_data_history;
+extern const qn_command qn_cmd_data_merge;
+extern const qn_command qn_cmd_data_process;
+extern const qn_command qn_cmd_data_rollback;
+extern const qn_command qn_cmd_data_upsert;
+extern const qn_command qn_cmd_data_verify;
 extern const qn_command qn_cmd_datagen_blobs;
 extern const qn_command qn_cmd_datagen_fractal;
 extern const qn_command qn_cmd_datagen_linear;
@@ -14,6 +23,7 @@ extern const qn_command qn_cmd_datagen_logistic;
 extern const qn_command qn_cmd_datagen_ratings;
 extern const qn_command qn_cmd_datagen_susy;
 extern const qn_command qn_cmd_doctor;
+extern const qn_command qn_cmd_etl;
 extern const qn_command qn_cmd_evaluate;
 extern const qn_command qn_cmd_explain;
 extern const qn_command qn_cmd_fetch;

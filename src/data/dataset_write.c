@@ -29,7 +29,7 @@ static void set_defaults(qn_dataset_manifest *manifest)
         .partition_by = QN_BY_YEAR_MONTH,
         .on_duplicate = QN_KEEP_MAX_RATING,
         .target_file_size = DEFAULT_FILE_BYTES,
-        .codec = "zstd",
+        .codec = "snappy",
     };
 }
 

@@ -1,0 +1,313 @@
+/* A delivery from the command line to the point where reading may begin: everything that can be
+ * refused is refused here, before any row is read. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "lifecycle/upsert_impl.h"
+
+/* ---- paths ---- */
+
+static qn_status check_paths(const qn_delivery *d)
+{
+    const qn_text_list *input = &d->spec.input->input;
+    qn_status st = QN_OK;
+
+    if (d->n_sides == 2)
+        QN_TRY(qn_paths_apart(d->ctx, d->side[0].name, d->side[0].path, d->side[1].name,
+                              d->side[1].path));
+    for (int32_t i = 0; i < d->n_sides; i++) {
+        for (int64_t f = 0; f < input->n; f++)
+            if (strcmp(input->item[f], "-") != 0)
+                QN_TRY(qn_paths_apart(d->ctx, "the input", input->item[f], "the data set",
+                                      d->side[i].path));
+        if (d->options->rejects)
+            QN_TRY(qn_paths_apart(d->ctx, "--rejects", d->options->rejects, "the data set",
+                                  d->side[i].path));
+    }
+done:
+    return st;
+}
+
+/* Makes the folders above a data set, and remembers the first one that was not there. */
+static qn_status make_parents(qn_delivery *d, int32_t i)
+{
+    const char *path = d->side[i].path;
+    size_t length = strlen(path);
+    qn_string parent = {0};
+    char *made = NULL;
+    qn_status st = QN_OK;
+
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    while (length > 0 && path[length - 1] != '/')
+        length--;
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    qn_string_add_bytes(&parent, path, length);
+    if (length == 0 || qn_path_exists(qn_string_text(&parent)))
+        goto done;
+    QN_TRY(qn_strdup(d->ctx, qn_string_text(&parent), &made));
+    for (char *slash = strrchr(made, '/'); slash && slash > made; slash = strrchr(made, '/')) {
+        *slash = '\0';
+        if (qn_path_exists(made)) {
+            *slash = '/';
+            break;
+        }
+    }
+    st = qn_make_dirs(d->ctx, qn_string_text(&parent));
+    d->state[i].made = made;
+    made = NULL;
+done:
+    qn_free(made);
+    qn_string_release(&parent);
+    return st;
+}
+
+/* Folders that were made for a data set that was not: gone where they are empty. */
+static void unmake_parents(const qn_delivery *d, int32_t i)
+{
+    const char *made = d->state[i].made;
+    qn_string path = {0};
+
+    if (!made || d->state[i].is_committed)
+        return;
+    qn_string_add(&path, d->side[i].path);
+    while (path.length > strlen(made) && path.text) {
+        while (path.length > 0 && path.text[path.length - 1] == '/')
+            path.text[--path.length] = '\0';
+        while (path.length > 0 && path.text[path.length - 1] != '/')
+            path.text[--path.length] = '\0';
+        while (path.length > 0 && path.text[path.length - 1] == '/')
+            path.text[--path.length] = '\0';
+        if (path.length < strlen(made) || rmdir(path.text) != 0)
+            break;
+    }
+    qn_string_release(&path);
+}
+
+/* ---- the ledger ---- */
+
+void qn_delivery_entry(const qn_delivery *d, int32_t i, int64_t t, qn_dataset_taken *entry,
+                       char name[QN_TAKEN_NAME])
+{
+    const qn_upsert_side *side = &d->side[i];
+    char text[128];
+    XXH128_hash_t hash;
+    int length;
+
+    *entry = d->taken[t];
+    entry->name = name;
+    if (d->n_sides == 1) {
+        snprintf(name, QN_TAKEN_NAME, "%s", d->taken[t].name);
+        return;
+    }
+    length = snprintf(text, sizeof text, "%s %s", entry->digest, side->name);
+    hash = XXH3_128bits(text, (size_t)length);
+    snprintf(entry->digest, sizeof entry->digest, "%016llx%016llx", (unsigned long long)hash.high64,
+             (unsigned long long)hash.low64);
+    snprintf(name, QN_TAKEN_NAME, "%s (%s%s%s)", d->taken[t].name, side->name,
+             d->spec.note ? ", " : "", d->spec.note ? d->spec.note : "");
+}
+
+static const qn_dataset_taken *find_taken(const qn_dataset_manifest *m, const char *digest)
+{
+    for (int64_t i = 0; i < m->n_taken; i++)
+        if (strcmp(m->taken[i].digest, digest) == 0)
+            return &m->taken[i];
+    return NULL;
+}
+
+/* One side has the file, the other has not: it must be cut the same way again. */
+static qn_status check_note(const qn_delivery *d, const char *had, const char *has)
+{
+    const char *had_note = strrchr(had, '('), *note = strrchr(has, '(');
+
+    if (had_note && note && strcmp(had_note, note) == 0)
+        return QN_OK;
+    return qn_fail(d->ctx, QN_EINVAL,
+                   "%s took its share of this file before, as %s: the other side must be cut the "
+                   "same way\ntry: the same ratio and seed again",
+                   d->side[0].name, had);
+}
+
+/* Which files are new. A file that one of two sides has taken is read again for the other. */
+static qn_status look_up(qn_delivery *d)
+{
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_rating_input_digests(d->ctx, d->input, &d->taken, &d->n_taken));
+    QN_NEW0(d->ctx, d->is_fresh, d->n_taken, "new files");
+    for (int64_t t = 0; t < d->n_taken; t++) {
+        const qn_dataset_taken *had[2] = {NULL, NULL};
+        char name[QN_TAKEN_NAME];
+
+        for (int32_t i = 0; i < d->n_sides; i++) {
+            qn_dataset_taken entry;
+
+            qn_delivery_entry(d, i, t, &entry, name);
+            had[i] = find_taken(&d->state[i].writer.old, entry.digest);
+            d->is_fresh[t] |= !had[i];
+            if (d->n_sides == 2 && had[i] && i == 1 && !had[0])
+                QN_TRY(check_note(d, had[i]->name, name));
+        }
+        if (d->n_sides == 2 && had[0] && !had[1])
+            QN_TRY(check_note(d, had[0]->name, name));
+        for (int32_t i = 0; i < d->n_sides && d->n_sides == 2; i++)
+            d->state[i].known = had[i] != NULL;
+    }
+done:
+    return st;
+}
+
+/* Without the files that are known already. */
+static qn_status open_fresh(qn_delivery *d)
+{
+    const qn_text_list *given = &d->spec.input->input;
+    int64_t n = 0, fresh = 0;
+    qn_status st = QN_OK;
+
+    for (int64_t t = 0; t < d->n_taken; t++)
+        fresh += d->is_fresh[t];
+    if (fresh == d->n_taken)
+        return QN_OK;
+    QN_NEW(d->ctx, d->path, d->n_taken + given->n, "names of new files");
+    for (int64_t t = 0; t < d->n_taken; t++)
+        if (d->is_fresh[t])
+            d->path[n++] = d->taken[t].name;
+    for (int64_t i = 0; i < given->n; i++)
+        if (strcmp(given->item[i], "-") == 0)
+            d->path[n++] = given->item[i];
+    d->nothing = n == 0;
+    if (d->nothing)
+        return QN_OK;
+    d->input_options.input = (qn_text_list){.item = d->path, .n = n};
+    qn_rating_input_free(d->input);
+    d->input = NULL;
+    QN_TRY(qn_rating_input_open(d->ctx, &d->input_options, &d->input));
+done:
+    return st;
+}
+
+/* ---- sides ---- */
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t length = strlen(text), n = strlen(end);
+
+    return length >= n && strcmp(text + length - n, end) == 0;
+}
+
+qn_status qn_upsert_look_at_plain(qn_context *ctx, qn_dataset_writer *writer)
+{
+    const char *folder = writer->folder;
+    const qn_rating_input_options options = {.input = {.item = &folder, .n = 1},
+                                             .format = QN_FORMAT_PARQUET};
+    qn_rating_input *input = NULL;
+    qn_status st = QN_OK;
+
+    for (int64_t i = 0; i < writer->old.n_files; i++)
+        if (!ends_with(writer->old.file[i].path, ".parquet"))
+            return qn_fail(ctx, QN_EINVAL,
+                           "%s is a folder with other things in it (%s), not a data set\n"
+                           "try: a folder of its own",
+                           writer->path, writer->old.file[i].path);
+    QN_TRY(qn_rating_input_open(ctx, &options, &input));
+    qn_rating_input_columns(input, &writer->next.columns);
+done:
+    qn_rating_input_free(input);
+    return st;
+}
+
+static qn_status open_side(qn_delivery *d, int32_t i, const qn_dataset_columns *input)
+{
+    qn_delivery_side *state = &d->state[i];
+    qn_upsert_side *side = &d->side[i];
+    qn_dataset_writer *writer = &state->writer;
+    qn_dataset_manifest *next = &writer->next;
+    qn_status st = QN_OK;
+
+    state->delivery = d;
+    QN_TRY(make_parents(d, i));
+    QN_TRY(qn_dataset_write_open(d->ctx, side->path, writer));
+    state->is_open = true;
+    state->first_file = i > 0 ? d->state[i - 1].first_file + d->state[i - 1].writer.old.n_files : 0;
+    side->is_new = writer->kind != QN_DATASET_OURS && writer->old.n_files == 0;
+    side->adopted = writer->kind == QN_DATASET_PLAIN && !side->is_new;
+    if (side->adopted)
+        QN_TRY(qn_upsert_look_at_plain(d->ctx, writer));
+    if (side->is_new) {
+        next->columns.rating_is_double = d->spec.rating_is_double || input->rating_is_double;
+        if (!input->date[0])
+            next->columns.date[0] = '\0';
+    }
+    QN_TRY(qn_rules_apply(d->ctx, &side->rules, side->path, writer->kind, input->date[0] != '\0',
+                          next));
+    if (next->on_duplicate == QN_KEEP_MEAN)
+        next->columns.rating_is_double = true;
+done:
+    return st;
+}
+
+qn_status qn_delivery_open(qn_context *ctx, const qn_delivery_spec *spec, qn_upsert_side *side,
+                           int32_t n_sides, qn_delivery **delivery)
+{
+    qn_dataset_columns columns;
+    qn_delivery *d = NULL;
+    qn_status st = QN_OK;
+
+    *delivery = NULL;
+    QN_NEW0(ctx, d, 1, "a delivery");
+    d->ctx = ctx;
+    d->spec = *spec;
+    d->options = spec->options;
+    d->side = side;
+    d->n_sides = n_sides;
+    d->input_options = *spec->input;
+    for (int32_t i = 0; i < n_sides; i++)
+        d->state[i].writer.lock = -1;
+    QN_TRY(check_paths(d));
+    QN_TRY(qn_rating_input_open(ctx, &d->input_options, &d->input));
+    qn_rating_input_columns(d->input, &columns);
+    for (int32_t i = 0; i < n_sides; i++)
+        QN_TRY(open_side(d, i, &columns));
+    QN_TRY(look_up(d));
+    QN_TRY(open_fresh(d));
+    *delivery = d;
+    d = NULL;
+done:
+    qn_delivery_close(d);
+    return st;
+}
+
+bool qn_delivery_any_committed(qn_delivery *const *delivery, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++)
+        for (int32_t s = 0; s < delivery[i]->n_sides; s++)
+            if (delivery[i]->state[s].is_committed)
+                return true;
+    return false;
+}
+
+void qn_delivery_close(qn_delivery *d)
+{
+    if (!d)
+        return;
+    for (int32_t i = 0; i < d->n_sides; i++) {
+        qn_row_pile_free(d->state[i].pile);
+        if (d->state[i].is_open)
+            qn_dataset_write_close(&d->state[i].writer);
+        unmake_parents(d, i);
+        qn_free(d->state[i].made);
+    }
+    qn_rating_input_free(d->input);
+    qn_free(d->taken);
+    qn_free(d->is_fresh);
+    qn_free(d->path);
+    qn_free(d);
+}
