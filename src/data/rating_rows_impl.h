@@ -43,7 +43,8 @@ static inline bool qn_row_key_less(qn_row_key a, qn_row_key b)
     return a.high != b.high ? a.high < b.high : a.low < b.low;
 }
 
-/* Sorts row[0..n); `other` is room for as many. Returns which of the two holds the result. */
+/* Sorts row[0..n), n < 2^32; `other` is room for as many, both allocated. Returns which of the two
+ * holds the result. */
 qn_rating_row *qn_rows_sort(qn_rating_row *row, qn_rating_row *other, int64_t n);
 
 /* ---- the pile ---- */

@@ -38,7 +38,7 @@ double qn_rating_as_double(float rating)
 
 int64_t qn_rows_per_file(int64_t target_file_size, const char *codec)
 {
-    const int64_t row_bytes = strcmp(codec, "uncompressed") == 0 ? 6 : 5;
+    const int64_t row_bytes = strcmp(codec, "zstd") == 0 ? 3 : 4;
 
     return target_file_size > row_bytes ? target_file_size / row_bytes : 1;
 }

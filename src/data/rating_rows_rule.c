@@ -171,6 +171,14 @@ qn_status qn_rows_stream_next(qn_context *ctx, qn_rows_stream *stream, qn_rating
 {
     qn_status st = QN_OK;
 
+    /* Nearly all: a row alone, and the next one at hand. */
+    if (stream->n_group == 1 && stream->at != stream->end && stream->is_plain &&
+        !same_group(stream->rule, &stream->group[0], stream->at)) {
+        *row = stream->group[0];
+        stream->group[0] = *stream->at++;
+        *has_row = true;
+        return QN_OK;
+    }
     *has_row = false;
     while (!*has_row) {
         const qn_rating_row *next;
@@ -197,6 +205,7 @@ qn_status qn_rows_stream_start(qn_context *ctx, qn_rows_stream *stream)
 
     QN_TRY(qn_row_merge_start(ctx, &stream->merge));
     QN_TRY(qn_row_merge_start(ctx, &stream->losing));
+    stream->is_plain = stream->losing.n == 0 && !stream->rule->has_removed_user;
 done:
     return st;
 }

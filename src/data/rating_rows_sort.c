@@ -1,4 +1,6 @@
-/* Radix sort, the lowest byte first, on the bytes that vary. */
+/* Radix sort, the lowest digit first, on the bits that vary. What varies of movie, user, days and
+ * rating nearly always fits into 64 bits: then rows are sorted as pairs of such a key and their
+ * origin, and made again from it. Where it does not fit, whole rows are moved, byte by byte. */
 #include <stdlib.h>
 
 #include "data/rating_rows_impl.h"
@@ -7,6 +9,9 @@
 #define DIGITS    (WORDS * 4)
 #define FEW_ROWS  48 /* up to here inserting is faster than counting */
 #define SIGN_BYTE 0x80
+
+#define WIDTH   8 /* bits of a digit of packed keys: 256 places to write to fit the first cache */
+#define BUCKETS (1 << WIDTH)
 
 typedef struct digit {
     int32_t word, shift;
@@ -102,16 +107,12 @@ static void scatter(const qn_rating_row *from, qn_rating_row *to, int64_t n, dig
         to[d->count[digit_of(&from[i], d)]++] = from[i];
 }
 
-qn_rating_row *qn_rows_sort(qn_rating_row *row, qn_rating_row *other, int64_t n)
+static qn_rating_row *sort_bytes(qn_rating_row *row, qn_rating_row *other, int64_t n)
 {
     digit digits[DIGITS];
     bool has_negative;
     int32_t n_digits;
 
-    if (n <= FEW_ROWS) {
-        insert_each(row, n);
-        return row;
-    }
     n_digits = find_digits(row, n, &has_negative, digits);
     if (has_negative)
         turn_ratings(row, n, false);
@@ -126,4 +127,139 @@ qn_rating_row *qn_rows_sort(qn_rating_row *row, qn_rating_row *other, int64_t n)
     if (has_negative)
         turn_ratings(row, n, true);
     return row;
+}
+
+/* ---- packed keys ---- */
+
+typedef struct packed {
+    uint64_t key, origin;
+} packed;
+_Static_assert(sizeof(packed) <= sizeof(qn_rating_row), "packed rows lie where rows lay");
+
+/* Of each word, from the least: value = base + (key >> at & mask) << zeros. */
+typedef struct packing {
+    uint32_t base[WORDS], mask[WORDS];
+    int32_t zeros[WORDS], at[WORDS], bits;
+} packing;
+
+/* Words whose order as numbers is the order of what they stand for. */
+static inline uint32_t order_of(const qn_rating_row *row, int32_t word)
+{
+    return word == 0 ? qn_rating_order(row->rating) : word_of(row, word) ^ UINT32_C(1) << 31;
+}
+
+static inline float rating_of(uint32_t order)
+{
+    float rating;
+
+    order ^= order >> 31 ? UINT32_C(1) << 31 : UINT32_MAX;
+    memcpy(&rating, &order, sizeof rating);
+    return rating;
+}
+
+static packing find_packing(const qn_rating_row *row, int64_t n)
+{
+    uint32_t low[WORDS], high[WORDS], vary[WORDS] = {0};
+    packing p = {0};
+
+    for (int32_t w = 0; w < WORDS; w++)
+        low[w] = high[w] = order_of(&row[0], w);
+    for (int64_t i = 0; i < n; i++)
+        for (int32_t w = 0; w < WORDS; w++) {
+            const uint32_t x = order_of(&row[i], w);
+
+            vary[w] |= x ^ low[w];
+            low[w] = x < low[w] ? x : low[w];
+            high[w] = x > high[w] ? x : high[w];
+        }
+    for (int32_t w = 0; w < WORDS; w++) {
+        const uint32_t range = high[w] - low[w];
+        const int32_t width = range ? 32 - __builtin_clz(range) : 0;
+
+        p.zeros[w] = width ? __builtin_ctz(vary[w]) : 0;
+        p.base[w] = low[w];
+        p.at[w] = p.bits;
+        p.mask[w] = (uint32_t)((UINT64_C(1) << (width - p.zeros[w])) - 1);
+        p.bits += width - p.zeros[w];
+    }
+    return p;
+}
+
+/* Rows to packed ones, and how often each digit comes. */
+static void pack(const packing *p, const qn_rating_row *row, packed *out, int64_t n,
+                 uint32_t (*count)[BUCKETS])
+{
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t key = 0;
+
+        for (int32_t w = 0; w < WORDS; w++)
+            key |= (uint64_t)((order_of(&row[i], w) - p->base[w]) >> p->zeros[w])
+                   << (p->at[w] & 63);
+        out[i] = (packed){key, row[i].origin};
+        for (int32_t d = 0; d * WIDTH < p->bits; d++)
+            count[d][key >> d * WIDTH & (BUCKETS - 1)]++;
+    }
+}
+
+static void unpack(const packing *p, const packed *in, qn_rating_row *row, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t x[WORDS];
+
+        for (int32_t w = 0; w < WORDS; w++)
+            x[w] = p->base[w] +
+                   (((uint32_t)(in[i].key >> (p->at[w] & 63)) & p->mask[w]) << p->zeros[w]);
+        row[i] = (qn_rating_row){.movie = (int32_t)(x[3] ^ UINT32_C(1) << 31),
+                                 .user = (int32_t)(x[2] ^ UINT32_C(1) << 31),
+                                 .days = (int32_t)(x[1] ^ UINT32_C(1) << 31),
+                                 .rating = rating_of(x[0]),
+                                 .origin = in[i].origin};
+    }
+}
+
+static void move_packed(const packed *from, packed *to, int64_t n, int32_t shift, uint32_t *count)
+{
+    uint32_t at = 0;
+
+    for (int32_t i = 0; i < BUCKETS; i++) {
+        const uint32_t before = at;
+
+        at += count[i];
+        count[i] = before;
+    }
+    for (int64_t i = 0; i < n; i++)
+        to[count[from[i].key >> shift & (BUCKETS - 1)]++] = from[i];
+}
+
+/* Packed rows go to `other` first: what is in `row` is then in them, and it is the other room. */
+static qn_rating_row *sort_packed(const packing *p, qn_rating_row *row, qn_rating_row *other,
+                                  int64_t n)
+{
+    uint32_t count[64 / WIDTH][BUCKETS] = {{0}};
+    qn_rating_row *result = row;
+    packed *from = (packed *)(void *)other, *to = (packed *)(void *)row;
+
+    pack(p, row, from, n, count);
+    for (int32_t d = 0; d * WIDTH < p->bits; d++) {
+        packed *const swapped = from;
+
+        move_packed(from, to, n, d * WIDTH, count[d]);
+        from = to;
+        to = swapped;
+        result = result == row ? other : row;
+    }
+    unpack(p, from, result, n);
+    return result;
+}
+
+qn_rating_row *qn_rows_sort(qn_rating_row *row, qn_rating_row *other, int64_t n)
+{
+    packing p;
+
+    if (n <= FEW_ROWS) {
+        insert_each(row, n);
+        return row;
+    }
+    p = find_packing(row, n);
+    return p.bits <= 64 ? sort_packed(&p, row, other, n) : sort_bytes(row, other, n);
 }

@@ -57,6 +57,7 @@ typedef struct qn_rows_stream {
     const qn_rating_row *at, *end;           /* merged rows at hand */
     const qn_rating_row *lost_at, *lost_end; /* the same of `losing` */
     bool is_done;
+    bool is_plain;        /* neither losing pairs nor a user who goes */
     qn_rating_row *group; /* [n_group] rows with one key */
     int64_t n_group, group_capacity;
     int64_t rows_in, rows_dropped, rows_removed;

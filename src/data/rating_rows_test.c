@@ -106,17 +106,47 @@ static void sorting_agrees_with_qsort_at_every_length(void **state)
     free(expected);
 }
 
-static void rows_with_equal_keys_keep_their_order(void **state)
+/* Ids over all of int32: more bits vary than a packed key has. */
+static void ids_of_any_size_are_sorted(void **state)
 {
-    qn_rating_row row[200], room[200];
+    const int64_t n = 5000;
+    qn_rating_row *row = calloc((size_t)n, sizeof *row), *room = calloc((size_t)n, sizeof *row);
+    qn_rating_row *expected = calloc((size_t)n, sizeof *row);
     const qn_rating_row *sorted;
 
     (void)state;
+    assert_true(row && room && expected);
+    for (int64_t i = 0; i < n; i++) {
+        const uint64_t x = (uint64_t)(i / 3) * UINT64_C(0x9E3779B97F4A7C15);
+
+        row[i] = expected[i] = (qn_rating_row){.movie = (int32_t)(x >> 32),
+                                               .user = (int32_t)x,
+                                               .days = (int32_t)(x >> 20) / 2,
+                                               .rating = (float)(i % 5) - 2};
+    }
+    qsort(expected, (size_t)n, sizeof *row, compare);
+    sorted = qn_rows_sort(row, room, n);
+    for (int64_t i = 0; i < n; i++)
+        CHECK(same_values(&sorted[i], &expected[i]));
+    free(row);
+    free(room);
+    free(expected);
+}
+
+static void rows_with_equal_keys_keep_their_order(void **state)
+{
+    qn_rating_row *row = calloc(200, sizeof *row), *room = calloc(200, sizeof *row);
+    const qn_rating_row *sorted;
+
+    (void)state;
+    assert_true(row && room);
     for (int i = 0; i < 200; i++)
         row[i] = (qn_rating_row){.movie = 5 - i % 2, .user = 9, .rating = 3, .origin = (uint64_t)i};
     sorted = qn_rows_sort(row, room, 200);
     for (uint64_t i = 0; i < 200; i++)
         CHECK_EQ(sorted[i].origin, i < 100 ? 2 * i + 1 : 2 * (i - 100));
+    free(row);
+    free(room);
 }
 
 /* Adds rows on all threads, a task a hundred. */
@@ -365,6 +395,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_order_as_numbers_do),
         cmocka_unit_test(sorting_agrees_with_qsort_at_every_length),
+        cmocka_unit_test(ids_of_any_size_are_sorted),
         cmocka_unit_test(rows_with_equal_keys_keep_their_order),
         cmocka_unit_test_setup_teardown(a_pile_gives_each_part_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(a_pile_with_little_memory_spills_and_gives_the_same, setup,

@@ -454,7 +454,7 @@ static void the_same_rows_give_the_same_bytes(void **state)
         f = folder_make(r->ctx);
         r->path = folder_file(f, "set");
         r->memory = ways[w].memory;
-        r->file_size = 20000; /* 4,000 rows: several files a month */
+        r->file_size = 16000; /* 4,000 rows: several files a month */
         if (ways[w].first > 0)
             CHECK_OK(r->ctx, upsert(r, row, ways[w].first));
         CHECK_OK(r->ctx, upsert(r, row + ways[w].first, n - ways[w].first));

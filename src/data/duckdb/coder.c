@@ -7,6 +7,10 @@
 
 /* Rows that DuckDB holds until it codes them: 2 MB of our four columns. */
 #define ROW_GROUP_ROWS 122880
+/* Measured on ratings sorted by movie and user: a dictionary of ids is dear to make and no smaller
+ * than their differences (V2: DELTA_BINARY_PACKED), so only short ones are made, and Bloom filters
+ * come with dictionaries alone. 3.5 bytes a row rather than 6.1, and half the time. */
+#define CODING "PARQUET_VERSION V2, DICTIONARY_SIZE_LIMIT 1000, WRITE_BLOOM_FILTER false"
 
 static qn_status slot_add(qn_context *ctx, qn_duck_coder *coder, qn_duck_slot **out)
 {
@@ -61,8 +65,9 @@ static void add_copy(const qn_duck_slot *slot, qn_string *sql)
 
     qn_string_addf(sql, "COPY (FROM quern_coded(%lld)) TO ", (long long)slot->number);
     qn_duck_add_text(sql, file->path);
-    qn_string_addf(sql, " (FORMAT parquet, USE_TMP_FILE false, ROW_GROUP_SIZE %d, COMPRESSION ",
-                   ROW_GROUP_ROWS);
+    qn_string_addf(
+        sql, " (FORMAT parquet, USE_TMP_FILE false, " CODING ", ROW_GROUP_SIZE %d, COMPRESSION ",
+        ROW_GROUP_ROWS);
     qn_duck_add_text(sql, file->codec ? file->codec : "snappy");
     qn_string_add(sql, ")");
 }
