@@ -4,58 +4,8 @@
 #include <string.h>
 
 #include "cli/commands.h"
-#include "cli/show.h"
+#include "cli/plot_view.h"
 #include "experiment/plot_kmeans.h"
-#include "run/progress.h"
-
-/* Where figures go. */
-typedef struct plot_view {
-    qn_cli *cli;
-    const qn_plot_kmeans_options *options;
-    qn_plot_files files;
-    qn_status missing; /* QN_EUNAVAILABLE once a picture could not be drawn */
-    qn_json list;      /* of the files, for --json */
-} plot_view;
-
-static void note_file(plot_view *view, const char *name, const char *ending)
-{
-    qn_string path = {0};
-
-    qn_string_addf(&path, "%s/%s.%s", view->files.dir, name, ending);
-    if (view->cli->globals->json)
-        qn_json_text(&view->list, NULL, qn_string_text(&path));
-    else if (!view->cli->globals->quiet)
-        printf("wrote     %s\n", qn_string_text(&path));
-    qn_string_release(&path);
-}
-
-static qn_status visit(void *arg, const qn_figure *figure)
-{
-    plot_view *view = arg;
-    const qn_cli *cli = view->cli;
-    const qn_plot_screen screen = {
-        .width = cli->out.width, .blocks = qn_shows_blocks(), .colour = cli->out.colour};
-    qn_string text = {0};
-    qn_status st = QN_OK;
-
-    qn_progress_clear(cli->progress);
-    if (!cli->globals->json && !cli->globals->quiet) {
-        qn_plot_text(figure, &screen, &text);
-        printf("%s\n", qn_string_text(&text));
-        qn_string_release(&text);
-    }
-    if (!view->files.dir)
-        return QN_OK;
-    st = qn_plot_write(cli->ctx, &view->files, figure);
-    if (st != QN_OK && st != QN_EUNAVAILABLE)
-        return st;
-    note_file(view, figure->name, "csv");
-    if (st == QN_OK)
-        note_file(view, figure->name, view->files.format == QN_PLOT_PNG ? "png" : "svg");
-    else
-        view->missing = st; /* the data are there; the other figures' data shall be, too */
-    return QN_OK;
-}
 
 static void show_result(const qn_plot_kmeans_result *result)
 {
@@ -91,12 +41,12 @@ static void print_json(const qn_plot_kmeans_result *result, const qn_json *list)
 }
 
 /* What is wrong with the place of the pictures is known before work. */
-static qn_status check_files(const plot_view *view)
+static qn_status check_files(const qn_plot_view *view, const qn_plot_kmeans_options *options)
 {
     qn_status st = QN_OK;
 
     for (int32_t figure = QN_FIGURE_SIZES; view->files.dir && figure < QN_KMEANS_FIGURES; figure++)
-        if (qn_plot_kmeans_wants(view->options, figure))
+        if (qn_plot_kmeans_wants(options, figure))
             QN_TRY(qn_plot_check(view->cli->ctx, &view->files, qn_kmeans_figure_name(figure)));
 done:
     return st;
@@ -105,16 +55,15 @@ done:
 static qn_status run_plot_kmeans(qn_cli *cli)
 {
     const qn_plot_kmeans_options *options = cli->values[0];
-    plot_view view = {
+    qn_plot_view view = {
         .cli = cli,
-        .options = options,
         .files = {.dir = options->out, .format = options->format, .overwrite = options->overwrite}};
     qn_plot_kmeans_result result;
     qn_status st = QN_OK;
 
     qn_json_open(&view.list, NULL, '[');
-    QN_TRY(check_files(&view));
-    QN_TRY(qn_plot_kmeans(cli->ctx, options, visit, &view, &result));
+    QN_TRY(check_files(&view, options));
+    QN_TRY(qn_plot_kmeans(cli->ctx, options, qn_plot_view_figure, &view, &result));
     qn_json_close(&view.list, ']');
     if (cli->globals->json)
         print_json(&result, &view.list);

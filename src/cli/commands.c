@@ -36,6 +36,7 @@ const qn_command *const qn_commands[] = {
     &qn_cmd_runs_show,
     &qn_cmd_runs_export,
     &qn_cmd_plot_kmeans,
+    &qn_cmd_plot_forest,
     &qn_cmd_bench,
     &qn_cmd_doctor,
     &qn_cmd_params,

@@ -33,6 +33,7 @@ extern const qn_command qn_cmd_inspect;
 extern const qn_command qn_cmd_man;
 extern const qn_command qn_cmd_params;
 extern const qn_command qn_cmd_plot_kmeans;
+extern const qn_command qn_cmd_plot_forest;
 extern const qn_command qn_cmd_predict;
 extern const qn_command qn_cmd_recommend;
 extern const qn_command qn_cmd_runs_export;

@@ -29,6 +29,8 @@ bool qn_plot_row(const qn_figure *figure, const qn_plot_series *series, int64_t 
             return false;
         point->by = (int32_t)by;
     }
+    if (series->kind == QN_PLOT_CELLS)
+        point->shade = fmin(fmax(figure->column[series->shade].value[row], 0), 1);
     if (series->note != QN_PLOT_NONE) {
         const qn_plot_column *column = &figure->column[series->note];
 
@@ -91,6 +93,14 @@ void qn_plot_span_all(const qn_figure *figure, qn_plot_span *span)
             span->y_max = fmax(span->y_max, 0);
         }
     }
+}
+
+bool qn_plot_has(const qn_figure *figure, qn_plot_kind kind)
+{
+    for (int32_t s = 0; s < figure->n_series; s++)
+        if (figure->series[s].kind == kind)
+            return true;
+    return false;
 }
 
 double qn_plot_step(double range, int32_t most)

@@ -16,9 +16,12 @@ typedef struct qn_plot_column {
 
 typedef enum qn_plot_kind {
     QN_PLOT_POINTS, /* small, many */
-    QN_PLOT_LINE,   /* points joined in the order of the rows */
+    QN_PLOT_LINE,   /* points joined in the order of the rows, each `by` a line of its own */
     QN_PLOT_BARS,   /* upright from 0, at x */
-    QN_PLOT_MARKS   /* few points that stand out, with what `note` says in or beside them */
+    QN_PLOT_MARKS,  /* few points that stand out, with what `note` says in or beside them */
+    QN_PLOT_GUIDE,  /* a thin line to compare with, behind the others */
+    QN_PLOT_CELLS   /* a field for each x and y, which are places 0, 1 ...; y 0 is on top. `note`
+                       stands in it, in two lines where it holds a line end */
 } qn_plot_kind;
 
 #define QN_PLOT_NONE (-1)
@@ -28,13 +31,17 @@ typedef struct qn_plot_series {
     qn_plot_kind kind;
     int32_t x, y;
     int32_t by; /* whole numbers from 0 that choose the colour; bars of one x stand side by side */
-    int32_t note; /* written at each row; QN_PLOT_NONE: nothing */
+    int32_t note;  /* written at each row; QN_PLOT_NONE: nothing */
+    int32_t shade; /* of cells: 0 to 1, how dark */
 } qn_plot_series;
 
 typedef struct qn_plot_axis {
     const char *title; /* with the unit: "share of rows, %" */
     bool is_log;
-    bool is_whole; /* places are whole numbers: clusters, k */
+    bool is_whole;           /* places are whole numbers: clusters, k */
+    bool is_bare;            /* no numbers: places mean nothing by themselves */
+    const char *const *name; /* [n_names] of the places 0, 1 ...; NULL: numbers */
+    int32_t n_names;
 } qn_plot_axis;
 
 /* Everything is borrowed. */
@@ -50,6 +57,7 @@ typedef struct qn_figure {
     int32_t n_series;
     const char *const *legend; /* [n_legend] what the values 0, 1 ... of `by` stand for */
     int32_t n_legend;          /* 0: no legend */
+    bool has_equal_axes;       /* a unit is as long on both: maps */
 } qn_figure;
 
 /* Whoever makes figures hands them out one by one. */

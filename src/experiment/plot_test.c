@@ -60,6 +60,57 @@ static const qn_figure dots = {.name = "dots",
                                .legend = dot_legend,
                                .n_legend = 2};
 
+/* Two labels by two predictions. */
+static const double cell_x[] = {0, 1, 0, 1};
+static const double cell_y[] = {0, 0, 1, 1};
+static const double cell_share[] = {0.9, 0.1, 0, 1};
+static const char *const cell_note[] = {"90.0 %\n18", "10.0 %\n2", "", "100.0 %\n5"};
+static const char *const cell_name[] = {"ground", "a very long name of a class"};
+static const qn_plot_column cell_columns[] = {
+    {.name = "x", .value = cell_x},
+    {.name = "y", .value = cell_y},
+    {.name = "share", .value = cell_share},
+    {.name = "note", .text = cell_note, .is_note = true},
+};
+static const qn_plot_series cell_series[] = {
+    {.kind = QN_PLOT_CELLS, .x = 0, .y = 1, .by = QN_PLOT_NONE, .note = 3, .shade = 2}};
+static const qn_figure cells = {.name = "cells",
+                                .title = "Cells",
+                                .x = {.title = "predicted", .name = cell_name, .n_names = 2},
+                                .y = {.title = "label", .name = cell_name, .n_names = 2},
+                                .column = cell_columns,
+                                .n_columns = 4,
+                                .n_rows = 4,
+                                .series = cell_series,
+                                .n_series = 1};
+
+/* Two lines of three points, and a guide. */
+static const double line_x[] = {0, 5, 10, 0, 5, 10};
+static const double line_y[] = {0, 8, 10, 0, 2, 10};
+static const double line_by[] = {0, 0, 0, 1, 1, 1};
+static const double guide[] = {0, 10, NAN, NAN, NAN, NAN};
+static const qn_plot_column line_columns[] = {
+    {.name = "x", .value = line_x},
+    {.name = "y", .value = line_y},
+    {.name = "line", .value = line_by},
+    {.name = "guide", .value = guide, .is_note = true},
+};
+static const qn_plot_series line_series[] = {
+    {.kind = QN_PLOT_GUIDE, .x = 3, .y = 3, .by = QN_PLOT_NONE, .note = QN_PLOT_NONE},
+    {.kind = QN_PLOT_LINE, .x = 0, .y = 1, .by = 2, .note = QN_PLOT_NONE}};
+static const qn_figure lines = {.name = "lines",
+                                .title = "Lines",
+                                .x = {.title = "x", .is_bare = true},
+                                .y = {.title = "y"},
+                                .column = line_columns,
+                                .n_columns = 4,
+                                .n_rows = 6,
+                                .series = line_series,
+                                .n_series = 2,
+                                .legend = dot_legend,
+                                .n_legend = 2,
+                                .has_equal_axes = true};
+
 typedef struct fixture {
     qn_context *ctx;
     char buffer[64];
@@ -175,6 +226,95 @@ static void points_show_their_group_and_marks_their_number(void **state)
     qn_string_release(&out);
 }
 
+static void cells_are_a_table_with_names(void **state)
+{
+    const qn_plot_screen screen = {.width = 60};
+    const qn_plot_screen colours = {.width = 60, .colour = true};
+    qn_string out = {0};
+
+    (void)state;
+    qn_plot_text(&cells, &screen, &out);
+    CHECK_TEXT(qn_string_text(&out), "Cells\n"
+                                     "                   predicted\n"
+                                     "             label         ground  a very long n. \n"
+                                     "            ground         90.0 %          10.0 % \n"
+                                     "                               18               2 \n"
+                                     "a very long name .                        100.0 % \n"
+                                     "                                                5 \n");
+    qn_string_clear(&out);
+    qn_plot_text(&cells, &colours, &out);
+    CHECK(strstr(qn_string_text(&out), "\033[48;5;32m\033[38;5;231m        100.0 % \033[0m\n"));
+    qn_string_release(&out);
+}
+
+static void more_cells_than_fit_are_said(void **state)
+{
+    const qn_plot_screen screen = {.width = 40};
+    double x[30], y[30] = {0}, share[30];
+    const qn_plot_column columns[] = {{"x", x}, {"y", y}, {"share", share}};
+    const qn_plot_series series = {
+        .kind = QN_PLOT_CELLS, .y = 1, .by = QN_PLOT_NONE, .note = QN_PLOT_NONE, .shade = 2};
+    qn_figure figure = {.name = "many",
+                        .title = "Many",
+                        .column = columns,
+                        .n_columns = 3,
+                        .n_rows = 30,
+                        .series = &series,
+                        .n_series = 1};
+    qn_string out = {0};
+
+    (void)state;
+    for (int i = 0; i < 30; i++) {
+        x[i] = i;
+        share[i] = i / 30.0;
+    }
+    qn_plot_text(&figure, &screen, &out);
+    CHECK(strstr(qn_string_text(&out), "      0        1        2        3 \n"));
+    CHECK(strstr(qn_string_text(&out), "(26 more columns do not fit)\n"));
+    qn_string_clear(&out);
+    figure.n_rows = 0;
+    qn_plot_text(&figure, &screen, &out);
+    CHECK_TEXT(qn_string_text(&out), "Many\n(nothing to show)\n");
+    qn_string_release(&out);
+}
+
+static void bars_have_the_names_of_their_places(void **state)
+{
+    static const char *const name[] = {"ndvi", "a column with a name that is long", "z"};
+    const qn_plot_screen screen = {.width = 60};
+    qn_figure figure = bars;
+    qn_string out = {0};
+
+    (void)state;
+    figure.x.name = name;
+    figure.x.n_names = 3;
+    qn_plot_text(&figure, &screen, &out);
+    CHECK(strstr(qn_string_text(&out), "                        ndvi        12.5     1  ##"));
+    CHECK(strstr(qn_string_text(&out), "a column with a name that i.        50.0     4  ####"));
+    qn_string_release(&out);
+}
+
+static void lines_of_groups_are_joined_each_by_itself(void **state)
+{
+    const qn_plot_screen screen = {.width = 40};
+    qn_string out = {0};
+    const char *text;
+
+    (void)state;
+    qn_plot_text(&lines, &screen, &out);
+    text = qn_string_text(&out);
+    CHECK(strstr(text, "0 near\n1 far\ny\n"));
+    CHECK(strstr(text, "|              0.     .. .\n")); /* upper line, guide, lower line */
+    CHECK(strstr(text, "|    ...      .1\n"));
+    CHECK(strstr(text, "         x         ") && !strstr(text, "0          x"));
+    qn_string_clear(&out);
+    qn_plot_script(&lines, QN_PLOT_SVG, &out);
+    text = qn_string_text(&out);
+    CHECK(strstr(text, "10\t10\t0\t29362\t\"\"\n\n0\t0\t0\t13983232\t"));
+    CHECK(strstr(text, "set size ratio -1") && strstr(text, "set xtics format ''"));
+    qn_string_release(&out);
+}
+
 static void colours_are_used_only_where_they_are_wanted(void **state)
 {
     const qn_plot_screen screen = {.width = 40, .colour = true};
@@ -246,6 +386,28 @@ static void pictures_stand_beside_their_data_and_nothing_else(void **state)
     read_named(f, "dots.csv", &text, &length);
     CHECK_TEXT(text, "x,y,cluster,centre\n0,0,0,\n1,1,0,\n9,9,1,\n10,10,1,\n0.5,0.5,,0\n"
                      "9.5,9.5,,1\n");
+    qn_free(text);
+}
+
+static void cells_and_lines_are_drawn(void **state)
+{
+    fixture *f = *state;
+    const qn_plot_files files = {.dir = f->dir, .format = QN_PLOT_SVG};
+    char *text = NULL;
+    size_t length = 0;
+
+    needs_gnuplot(f);
+    CHECK_OK(f->ctx, qn_plot_write(f->ctx, &files, &cells));
+    CHECK_OK(f->ctx, qn_plot_write(f->ctx, &files, &lines));
+    read_named(f, "cells.svg", &text, &length);
+    CHECK(strstr(text, "100.0 %") && strstr(text, "a very long name of a c."));
+    CHECK(strstr(text, "rgb(  0,  85, 142)")); /* the darkest */
+    qn_free(text);
+    read_named(f, "cells.csv", &text, &length);
+    CHECK_TEXT(text, "x,y,share\n0,0,0.9\n1,0,0.1\n0,1,0\n1,1,1\n");
+    qn_free(text);
+    read_named(f, "lines.svg", &text, &length);
+    CHECK(strstr(text, "</svg>") && strstr(text, "far"));
     qn_free(text);
 }
 
@@ -378,6 +540,11 @@ int main(void)
         TEST(the_data_are_plain_csv_without_notes),
         TEST(bars_lie_on_the_terminal_with_value_and_note),
         TEST(points_show_their_group_and_marks_their_number),
+        TEST(cells_are_a_table_with_names),
+        TEST(more_cells_than_fit_are_said),
+        TEST(bars_have_the_names_of_their_places),
+        TEST(lines_of_groups_are_joined_each_by_itself),
+        TEST(cells_and_lines_are_drawn),
         TEST(colours_are_used_only_where_they_are_wanted),
         TEST(control_characters_do_not_reach_the_terminal),
         TEST(a_figure_without_rows_says_so),

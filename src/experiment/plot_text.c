@@ -12,6 +12,7 @@
 #define MAX_CELLS    (MOST_COLUMNS * ROWS)
 #define BAR_LABEL    10
 #define BAR_VALUE    10
+#define MOST_LABEL   28
 
 /* Signs in UTF-8 and in ASCII. */
 typedef struct plot_signs {
@@ -24,7 +25,8 @@ static const plot_signs ascii_signs = {"|", "-", "+", ".", "o", "X", "#"};
 typedef struct plot_cell {
     char text[8]; /* "" empty */
     int32_t colour;
-    int32_t rank; /* what is drawn over what: line 1, point 2, mark 3, note 4 */
+    int32_t rank; /* what is drawn over what: guide 0, line 1, point 2, mark 3, note 4
+                   */
     int32_t count[36];
 } plot_cell;
 
@@ -57,6 +59,35 @@ static void add_harmless(qn_string *out, const char *text)
     }
 }
 
+/* Columns of a text in UTF-8, one a character. */
+static int32_t text_columns(const char *text)
+{
+    int32_t n = 0;
+
+    for (; text && *text; text++)
+        n += ((unsigned char)*text & 0xC0) != 0x80;
+    return n;
+}
+
+void qn_plot_add_cut(qn_string *out, const char *text, int32_t columns)
+{
+    const int32_t n = text_columns(text);
+    int32_t left = columns;
+
+    for (int32_t i = n; i < columns; i++)
+        qn_string_add(out, " ");
+    for (; *text && left > 0; left--) {
+        char one[8] = "";
+        int32_t bytes = 1;
+
+        while (((unsigned char)text[bytes] & 0xC0) == 0x80 && bytes < 4)
+            bytes++;
+        snprintf(one, sizeof one, "%.*s", (int)bytes, text);
+        add_harmless(out, left == 1 && n > columns ? "." : one);
+        text += bytes;
+    }
+}
+
 static void add_heading(const qn_figure *figure, const qn_plot_screen *screen, qn_string *out)
 {
     qn_string_add(out, screen->colour ? "\033[1m" : "");
@@ -81,16 +112,6 @@ static void add_legend(const qn_figure *figure, const qn_plot_screen *screen, qn
     }
 }
 
-/* Columns of a text in UTF-8, one a character. */
-static int32_t text_columns(const char *text)
-{
-    int32_t n = 0;
-
-    for (; text && *text; text++)
-        n += ((unsigned char)*text & 0xC0) != 0x80;
-    return n;
-}
-
 /* Eighths of a column are drawn where there are block characters. */
 static void add_bar(const qn_plot_screen *screen, double share, int32_t columns, int32_t colour,
                     qn_string *out)
@@ -112,14 +133,29 @@ static void add_bar(const qn_plot_screen *screen, double share, int32_t columns,
 /* What a table of bars needs to know before its first line. */
 typedef struct bar_table {
     double largest;
-    int32_t notes, decimals, columns; /* of the notes, of the values, of the longest bar */
-    int32_t by;                       /* group of the line before */
+    int32_t labels, notes, decimals, columns; /* of the places, of the notes, of the values, of the
+                                                 longest bar */
+    int32_t by;                               /* group of the line before */
 } bar_table;
+
+/* What stands at place x of an axis, for a person; `number` serves where it has no name. */
+static const char *place_name(const qn_plot_axis *axis, double x, char number[32])
+{
+    if (x >= 0 && x < axis->n_names && x == floor(x))
+        return axis->name[(int32_t)x];
+    snprintf(number, 32, "%.6g", x);
+    return number;
+}
 
 static bar_table measure_bars(const qn_figure *figure, const qn_plot_series *series, int32_t width)
 {
-    bar_table t = {.by = -1};
+    bar_table t = {.by = -1, .labels = BAR_LABEL};
     qn_plot_point p;
+
+    for (int32_t i = 0; i < figure->x.n_names; i++)
+        if (text_columns(figure->x.name[i]) > t.labels)
+            t.labels = text_columns(figure->x.name[i]);
+    t.labels = t.labels < MOST_LABEL ? t.labels : MOST_LABEL;
 
     if (series->note != QN_PLOT_NONE)
         t.notes = text_columns(figure->column[series->note].name);
@@ -131,7 +167,7 @@ static bar_table measure_bars(const qn_figure *figure, const qn_plot_series *ser
     if (t.largest > 0 && t.largest < 1000)
         t.decimals = 2 - (int32_t)floor(log10(t.largest));
     t.decimals = t.decimals > 6 ? 6 : t.decimals;
-    t.columns = width - BAR_LABEL - BAR_VALUE - t.notes - 6;
+    t.columns = width - t.labels - BAR_VALUE - t.notes - 6;
     t.columns = t.columns > 10 ? t.columns : 10;
     return t;
 }
@@ -141,10 +177,11 @@ static void add_bars(const qn_figure *figure, const qn_plot_series *series,
                      const qn_plot_screen *screen, int32_t width, qn_string *out)
 {
     bar_table t = measure_bars(figure, series, width);
+    char number[32];
     qn_plot_point p;
 
-    qn_string_addf(out, "%*s  %*s  %*s%s%s\n", BAR_LABEL, figure->x.title ? figure->x.title : "",
-                   BAR_VALUE, "", (int)t.notes,
+    qn_string_addf(out, "%*s  %*s  %*s%s%s\n", (int)t.labels,
+                   figure->x.title ? figure->x.title : "", BAR_VALUE, "", (int)t.notes,
                    series->note != QN_PLOT_NONE ? figure->column[series->note].name : "",
                    t.notes > 0 ? "  " : "", figure->y.title ? figure->y.title : "");
     for (int64_t row = 0; row < figure->n_rows; row++) {
@@ -155,7 +192,8 @@ static void add_bars(const qn_figure *figure, const qn_plot_series *series,
             qn_string_add(out, "\n");
         }
         t.by = p.by;
-        qn_string_addf(out, "%*.6g  %*.*f  ", BAR_LABEL, p.x, BAR_VALUE, (int)t.decimals, p.y);
+        qn_plot_add_cut(out, place_name(&figure->x, p.x, number), t.labels);
+        qn_string_addf(out, "  %*.*f  ", BAR_VALUE, (int)t.decimals, p.y);
         if (t.notes > 0) {
             qn_string_addf(out, "%*s", (int)(t.notes - text_columns(p.note)), "");
             add_harmless(out, p.note ? p.note : "");
@@ -226,7 +264,8 @@ static void put_counted(const plot_canvas *c, const qn_plot_point *p)
     snprintf(cell->text, sizeof cell->text, "%c", "0123456789abcdefghijklmnopqrstuvwxyz"[most]);
 }
 
-static void put_join(const plot_canvas *c, const qn_plot_point *a, const qn_plot_point *b)
+static void put_join(const plot_canvas *c, const qn_plot_point *a, const qn_plot_point *b,
+                     int32_t rank)
 {
     const int32_t column = column_of(c, a->x), row = row_of(c, a->y);
     const int32_t wide = column_of(c, b->x) - column, high = row_of(c, b->y) - row;
@@ -234,7 +273,7 @@ static void put_join(const plot_canvas *c, const qn_plot_point *a, const qn_plot
 
     for (int32_t i = 1; i < steps; i++)
         put(c, row + (int32_t)lround((double)high * i / steps),
-            column + (int32_t)lround((double)wide * i / steps), c->signs->dot, 1, 0);
+            column + (int32_t)lround((double)wide * i / steps), c->signs->dot, rank, b->by);
 }
 
 /* A text from `column` on, a place a character. */
@@ -285,12 +324,17 @@ static void put_series(const plot_canvas *c, const qn_plot_series *series)
             continue;
         if (series->kind == QN_PLOT_MARKS) {
             put_mark(c, series, &p);
+        } else if (series->kind == QN_PLOT_GUIDE) {
+            if (has_before)
+                put_join(c, &before, &p, 0);
         } else if (series->by != QN_PLOT_NONE) {
             put_counted(c, &p);
+            if (series->kind == QN_PLOT_LINE && has_before && before.by == p.by)
+                put_join(c, &before, &p, 1);
         } else {
             put(c, row_of(c, p.y), column_of(c, p.x), c->signs->point, 2, 0);
             if (series->kind == QN_PLOT_LINE && has_before)
-                put_join(c, &before, &p);
+                put_join(c, &before, &p, 1);
         }
         before = p;
         has_before = true;
@@ -334,6 +378,8 @@ static void add_below(const plot_canvas *c, qn_string *out)
         qn_string_add(out, c->signs->horizontal);
     snprintf(left, sizeof left, "%.4g", off_axis(&c->figure->x, c->x0));
     snprintf(right, sizeof right, "%.4g", off_axis(&c->figure->x, c->x1));
+    if (c->figure->x.is_bare)
+        left[0] = right[0] = '\0';
     space = c->width - (int32_t)(strlen(left) + strlen(right) + strlen(title));
     qn_string_addf(out, "\n%*s%s%*s%s%*s%s\n", MARGIN, "", left, space > 1 ? space / 2 : 1, "",
                    title, space > 1 ? space - space / 2 : 1, "", right);
@@ -354,7 +400,7 @@ static void add_canvas(plot_canvas *c, qn_string *out)
     c->y0 = on_axis(&figure->y, all.y_min);
     c->y1 = on_axis(&figure->y, all.y_max);
     for (int32_t s = 0; s < figure->n_series; s++)
-        if (figure->series[s].kind != QN_PLOT_BARS)
+        if (figure->series[s].kind != QN_PLOT_BARS && figure->series[s].kind != QN_PLOT_CELLS)
             put_series(c, &figure->series[s]);
     if (figure->y.title)
         qn_string_addf(out, "%s\n", figure->y.title);
@@ -378,6 +424,8 @@ void qn_plot_text(const qn_figure *figure, const qn_plot_screen *screen, qn_stri
     for (int32_t s = 0; s < figure->n_series; s++) {
         if (figure->series[s].kind == QN_PLOT_BARS)
             add_bars(figure, &figure->series[s], screen, width, out);
+        else if (figure->series[s].kind == QN_PLOT_CELLS)
+            qn_plot_cells_text(figure, &figure->series[s], screen, width, out);
         else
             needs_canvas = true;
     }
