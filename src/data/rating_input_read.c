@@ -51,9 +51,15 @@ static int64_t day_of(int64_t seconds)
     return seconds / 86400 - (seconds % 86400 < 0);
 }
 
+static bool is_fraction(double rating)
+{
+    return rating != (double)(int32_t)rating;
+}
+
+/* Whether it fits; a fraction does where ratings are doubles. */
 static bool is_good_rating(double rating, bool whole)
 {
-    return fabs(rating) <= QN_RATING_SIZE && (!whole || rating == floor(rating));
+    return fabs(rating) <= QN_RATING_SIZE && !(whole && is_fraction(rating));
 }
 
 /* Row i of the batch does not fit: it is told and counted. */
@@ -87,11 +93,16 @@ static qn_status convert(read_job *job, read_thread *t, const batch_values *v, u
                                .days = (int32_t)days,
                                .rating = (float)rating + 0.0f, /* -0 becomes 0 */
                                .origin = origin + (uint64_t)i};
-        has_fraction |= rating != floor(rating);
-        if (is_good_rating(rating, whole) && days >= FIRST_DAY && days <= LAST_DAY)
-            ++*n;
-        else
-            QN_TRY(lose_row(job, t, v, i, row));
+        if (is_good_rating(rating, false) && days >= FIRST_DAY && days <= LAST_DAY) {
+            const bool is_part = is_fraction(rating);
+
+            has_fraction |= is_part;
+            if (!(is_part && whole)) {
+                ++*n;
+                continue;
+            }
+        }
+        QN_TRY(lose_row(job, t, v, i, row));
     }
 done:
     t->has_fraction |= has_fraction;

@@ -7,7 +7,14 @@
 #include "data/text_grid.h"
 #include "data/text_source.h"
 
-typedef enum step_kind { STEP_SKIP, STEP_INT32, STEP_INT64, STEP_FLOAT, STEP_DOUBLE } step_kind;
+typedef enum step_kind {
+    STEP_SKIP,
+    STEP_INT32,
+    STEP_INT64,
+    STEP_TIME,
+    STEP_FLOAT,
+    STEP_DOUBLE
+} step_kind;
 
 struct qn_text_step {
     step_kind kind;
@@ -43,6 +50,15 @@ static inline const char *fast_step(const struct qn_text_step *step, int64_t row
         text = qn_fast_integer(text, &value);
         ((int32_t *)step->values)[row] = (int32_t)value;
         return text && value == (int32_t)value ? text : NULL;
+    case STEP_TIME: /* a date or whole seconds */
+        if (text[4] == '-' && text[0] != '-') {
+            text = qn_fast_date(text, &value);
+            value *= 86400;
+        } else {
+            text = qn_fast_integer(text, &value);
+        }
+        ((int64_t *)step->values)[row] = value;
+        return text;
     case STEP_FLOAT:
         return qn_fast_float(text, (float *)step->values + row);
     case STEP_DOUBLE:
@@ -102,8 +118,9 @@ static step_kind step_of(qn_type type)
     case QN_INT32:
         return STEP_INT32;
     case QN_INT64:
-    case QN_TIME: /* whole seconds; dates are not so simple */
         return STEP_INT64;
+    case QN_TIME:
+        return STEP_TIME;
     case QN_FLOAT:
         return STEP_FLOAT;
     case QN_DOUBLE:

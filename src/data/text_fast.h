@@ -24,6 +24,37 @@ static inline uint64_t qn_fast_load8(const char *text)
     memcpy(&word, text, 8);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     word = __builtin_bswap64(word);
+    /* "2005-09-06" as days since the epoch; any date that there is in the years 0 to 9999. Reads 16
+     * bytes. */
+    static inline const char *qn_fast_date(const char *text, int64_t *days)
+    {
+        /* Digits become their values and dashes 0; what is added lifts all else to bit 7. */
+        const uint64_t t = qn_fast_load8(text) ^ 0x2d30302d30303030u;
+        const uint64_t other = (t | (t + 0x7f76767f76767676u)) & 0x8080808080808080u;
+        const uint64_t pair = t * 10 + (t >> 8); /* two digits in bytes 0, 2 and 5 */
+        const uint32_t tens = (uint32_t)(unsigned char)text[8] - '0';
+        const uint32_t ones = (uint32_t)(unsigned char)text[9] - '0';
+        const uint32_t year = (uint32_t)(pair & 0xff) * 100 + (uint32_t)(pair >> 16 & 0xff);
+        const uint32_t month = (uint32_t)(pair >> 40 & 0xff);
+        const uint32_t day = tens * 10 + ones;
+
+        if (other || tens > 3 || ones > 9 || month - 1 > 11 || day == 0)
+            return NULL;
+        if (day > 28) {
+            const uint32_t is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            const uint32_t length = month == 2 ? 28 + is_leap : 30 + ((month ^ month >> 3) & 1);
+
+            if (day > length)
+                return NULL;
+        }
+        /* Years from March on, of which 400 have 146097 days; 400 more keep them above 0. */
+        const uint32_t y = year + 400 - (month <= 2);
+        const uint32_t m = month > 2 ? month - 3 : month + 9;
+        *days = (int64_t)(365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day) - 1 -
+                146097 - 719468;
+        return text + 10;
+    }
+
 #endif
     return word;
 }
@@ -126,6 +157,37 @@ static inline const char *qn_fast_double(const char *text, double *out)
         return NULL;
     *out = (double)value / qn_fast_double_power_of_ten[decimals];
     return text;
+}
+
+/* "2005-09-06" as days since the epoch; any date that there is in the years 0 to 9999. Reads 16
+ * bytes. */
+static inline const char *qn_fast_date(const char *text, int64_t *days)
+{
+    /* Digits become their values and dashes 0; what is added lifts all else to bit 7. */
+    const uint64_t t = qn_fast_load8(text) ^ 0x2d30302d30303030u;
+    const uint64_t other = (t | (t + 0x7f76767f76767676u)) & 0x8080808080808080u;
+    const uint64_t pair = t * 10 + (t >> 8); /* two digits in bytes 0, 2 and 5 */
+    const uint32_t tens = (uint32_t)(unsigned char)text[8] - '0';
+    const uint32_t ones = (uint32_t)(unsigned char)text[9] - '0';
+    const uint32_t year = (uint32_t)(pair & 0xff) * 100 + (uint32_t)(pair >> 16 & 0xff);
+    const uint32_t month = (uint32_t)(pair >> 40 & 0xff);
+    const uint32_t day = tens * 10 + ones;
+
+    if (other || tens > 3 || ones > 9 || month - 1 > 11 || day == 0)
+        return NULL;
+    if (day > 28) {
+        const uint32_t is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        const uint32_t length = month == 2 ? 28 + is_leap : 30 + ((month ^ month >> 3) & 1);
+
+        if (day > length)
+            return NULL;
+    }
+    /* Years from March on, of which 400 have 146097 days; 400 more keep them above 0. */
+    const uint32_t y = year + 400 - (month <= 2);
+    const uint32_t m = month > 2 ? month - 3 : month + 9;
+    *days = (int64_t)(365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day) - 1 - 146097 -
+            719468;
+    return text + 10;
 }
 
 #endif

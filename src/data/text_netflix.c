@@ -113,37 +113,25 @@ static bool fast_columns_of(const qn_text_reader *r, fast_columns *f)
     return true;
 }
 
-/* "2005-09-06" up to the 28th of a month. */
-static inline const char *fast_date(const char *text, int64_t *seconds)
-{
-    const uint64_t head = qn_fast_load8(text), tail = qn_fast_load8(text + 8);
-
-    if (qn_fast_count_digits(head) != 4 || text[4] != '-' ||
-        qn_fast_count_digits(head >> 40) != 2 || text[7] != '-' || qn_fast_count_digits(tail) != 2)
-        return NULL;
-    const int32_t year = (int32_t)qn_fast_digits_value(head, 4);
-    const int32_t month = (text[5] - '0') * 10 + text[6] - '0';
-    const int32_t day = (text[8] - '0') * 10 + text[9] - '0';
-    if (month < 1 || month > 12 || day < 1 || day > 28)
-        return NULL;
-    *seconds = qn_days_from_date(year, month, day) * 86400;
-    return text + 10;
-}
-
 /* One row under a movie that is a number. */
 static inline const char *fast_row(const fast_columns *f, int64_t row, int64_t movie,
                                    const char *text)
 {
-    int64_t user = 0, date = 0;
+    int64_t user = 0, days = 0;
     double rating = 0;
 
     text = qn_fast_integer(text, &user);
     if (!text || *text != ',' || (f->user32 && user != (int32_t)user))
         return NULL;
-    text = qn_fast_double(text + 1, &rating);
-    if (!text || *text != ',' || rating != (double)(float)rating)
-        return NULL;
-    text = fast_date(text + 1, &date);
+    if (text[2] == ',' && text[1] >= '0' && text[1] <= '9') {
+        rating = text[1] - '0';
+        text += 2;
+    } else {
+        text = qn_fast_double(text + 1, &rating);
+        if (!text || *text != ',' || rating != (double)(float)rating)
+            return NULL;
+    }
+    text = qn_fast_date(text + 1, &days);
     if (!text)
         return NULL;
     text += *text == '\r';
@@ -162,7 +150,7 @@ static inline const char *fast_row(const fast_columns *f, int64_t row, int64_t m
     if (f->rating_double)
         f->rating_double[row] = rating;
     if (f->date)
-        f->date[row] = date;
+        f->date[row] = days * 86400;
     return text + 1;
 }
 

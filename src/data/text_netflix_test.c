@@ -1,5 +1,7 @@
 #include "base/file.h"
+#include "base/text.h"
 #include "check.h"
+#include "data/text_fast.h"
 #include "dump.h"
 #include "quern/quern.h"
 
@@ -117,6 +119,33 @@ static void a_movie_does_not_reach_into_the_next_file(void **state)
     CHECK_OK(*state, qn_remove_tree(*state, dir));
 }
 
+/* Every date of ten characters, and many that are none. */
+static void the_fast_way_reads_dates_as_the_slow_one(void **state)
+{
+    char text[64] = "";
+    int64_t fast, slow;
+
+    (void)state;
+    for (int32_t year = 0; year <= 9999; year += year < 1800 || year > 2200 ? 7 : 1)
+        for (int32_t month = 0; month <= 13; month++)
+            for (int32_t day = 0; day <= 39; day++) {
+                snprintf(text, sizeof text, "%04d-%02d-%02d", year, month, day);
+                const bool is_date = qn_parse_time(text, 10, &slow);
+
+                if ((qn_fast_date(text, &fast) != NULL) != is_date ||
+                    (is_date && fast * 86400 != slow))
+                    fail_msg("%s", text);
+            }
+    for (int32_t at = 0; at < 10; at++)
+        for (int32_t byte = 0; byte < 256; byte++) {
+            memcpy(text, "2005-09-06,", 12);
+            text[at] = (char)byte;
+            if (qn_fast_date(text, &fast) &&
+                (!qn_parse_time(text, 10, &slow) || fast * 86400 != slow))
+                fail_msg("%s", text);
+        }
+}
+
 static int set_up(void **state)
 {
     return qn_context_create(NULL, (qn_context **)state) == QN_OK ? 0 : 1;
@@ -139,6 +168,7 @@ int main(void)
         cmocka_unit_test(a_header_of_any_length_is_the_same_in_any_split),
         cmocka_unit_test(a_row_before_any_header_is_malformed),
         cmocka_unit_test(a_movie_does_not_reach_into_the_next_file),
+        cmocka_unit_test(the_fast_way_reads_dates_as_the_slow_one),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
