@@ -154,7 +154,9 @@ typedef struct section {
     lost_merge merge;
     told_walk walk;
     int64_t split;
-    int64_t first_line; /* lines of the file before the split */
+    int64_t first_line;   /* lines of the file before the split */
+    const char *file;     /* that `file_field` is of */
+    qn_string file_field; /* as it stands in CSV */
     qn_string line;
     qn_status status; /* of what happened inside a callback */
 } section;
@@ -177,6 +179,11 @@ static size_t utf8_length(const unsigned char *text, size_t n)
     return length;
 }
 
+static bool is_plain(unsigned char c)
+{
+    return c >= ' ' && c < 0x7f && c != '"';
+}
+
 /* A field in quotes where it needs them; a row stays one line: bytes that do not print become \xNN.
  */
 static void add_field(qn_string *out, const char *text, size_t n, bool is_cut)
@@ -185,40 +192,64 @@ static void add_field(qn_string *out, const char *text, size_t n, bool is_cut)
     bool quotes = is_cut;
 
     for (size_t i = 0; i < n && !quotes; i++)
-        quotes = in[i] == ',' || in[i] == '"' || in[i] <= ' ' || in[i] >= 0x7f;
+        quotes = in[i] == ',' || in[i] == ' ' || !is_plain(in[i]);
     if (quotes)
-        qn_string_add(out, "\"");
-    for (size_t i = 0, length; i < n; i += length ? length : 1) {
-        length = utf8_length(in + i, n - i);
+        qn_string_add_bytes(out, "\"", 1);
+    for (size_t i = 0; i < n;) {
+        size_t length = 0;
+
+        while (i + length < n && is_plain(in[i + length]))
+            length++;
+        if (length == 0 && in[i] >= 0x80)
+            length = utf8_length(in + i, n - i);
+        qn_string_add_bytes(out, text + i, length);
+        i += length;
+        if (length > 0)
+            continue;
         if (in[i] == '"')
-            qn_string_add(out, "\"\"");
-        else if (length == 0 || in[i] < ' ' || in[i] == 0x7f)
-            qn_string_addf(out, "\\x%02x", in[i]);
+            qn_string_add_bytes(out, "\"\"", 2);
         else
-            qn_string_add_bytes(out, text + i, length);
+            qn_string_addf(out, "\\x%02x", in[i]);
+        i++;
     }
     if (is_cut)
         qn_string_add(out, "...");
     if (quotes)
-        qn_string_add(out, "\"");
+        qn_string_add_bytes(out, "\"", 1);
 }
 
-/* file,line,reason,text; line < 0: unknown. */
+static void add_number(qn_string *out, int64_t number)
+{
+    char digits[20];
+    size_t n = sizeof digits;
+
+    for (; number > 0 || n == sizeof digits; number /= 10)
+        digits[--n] = (char)('0' + number % 10);
+    qn_string_add_bytes(out, digits + n, sizeof digits - n);
+}
+
+/* file,line,reason,text; line < 0: unknown. `file` is remembered by its address. */
 static qn_status put_line(section *s, const char *file, int64_t line, int64_t reason,
                           const char *text, size_t n, bool is_cut)
 {
     qn_string *out = &s->line;
 
+    if (file != s->file) {
+        qn_string_clear(&s->file_field);
+        add_field(&s->file_field, file, strlen(file), false);
+        s->file = file;
+    }
     qn_string_clear(out);
-    add_field(out, file, strlen(file), false);
-    if (line < 0)
-        qn_string_add(out, ",,");
-    else
-        qn_string_addf(out, ",%" PRId64 ",", line);
-    qn_string_addf(out, "%s,", qn_drop_name((qn_drop_reason)reason));
+    qn_string_add_bytes(out, s->file_field.text, s->file_field.length);
+    qn_string_add_bytes(out, ",", 1);
+    if (line >= 0)
+        add_number(out, line);
+    qn_string_add_bytes(out, ",", 1);
+    qn_string_add(out, qn_drop_name((qn_drop_reason)reason));
+    qn_string_add_bytes(out, ",", 1);
     add_field(out, text, n, is_cut);
-    qn_string_add(out, "\n");
-    if (out->failed)
+    qn_string_add_bytes(out, "\n", 1);
+    if (out->failed || s->file_field.failed)
         return qn_fail(s->ctx, QN_ENOMEM, "no memory for a line of the rejects file");
     return qn_out_write(s->rejects->out, out->text, out->length);
 }
@@ -369,6 +400,7 @@ qn_status qn_rejects_file_section(qn_context *ctx, qn_rejects_file *rejects, qn_
 done:
     merge_close(&s.merge);
     qn_free(s.walk.loaded);
+    qn_string_release(&s.file_field);
     qn_string_release(&s.line);
     return st;
 }
