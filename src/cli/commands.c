@@ -25,6 +25,7 @@ const qn_command *const qn_commands[] = {
     &qn_cmd_data_rollback,
     &qn_cmd_data_gc,
     &qn_cmd_data_delete_user,
+    &qn_cmd_futures,
     &qn_cmd_fit_als,
     QN_TABLE_ALGO_LIST(ROW) & qn_cmd_predict,
     &qn_cmd_evaluate,

@@ -28,6 +28,7 @@ extern const qn_command qn_cmd_evaluate;
 extern const qn_command qn_cmd_explain;
 extern const qn_command qn_cmd_fetch;
 extern const qn_command qn_cmd_fit_als;
+extern const qn_command qn_cmd_futures;
 extern const qn_command qn_cmd_help;
 extern const qn_command qn_cmd_inspect;
 extern const qn_command qn_cmd_man;

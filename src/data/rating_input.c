@@ -12,7 +12,7 @@ static const qn_param input_params[] = {
     QN_PARAM_STRING(qn_rating_input_options, input, NULL, "FILE",
                     "ratings: Netflix text, CSV, Parquet, packed or not; files, folders, data sets "
                     "or -",
-                    .group = "Input"),
+                    .aliases = "future_file", .group = "Input"),
     QN_PARAM_CHOICE_OF(qn_rating_input_options, format, QN_FORMAT_AUTO, QN_FORMAT_CHOICES,
                        "format of the input, found out by name and first bytes if not given",
                        .group = "Input"),

@@ -119,6 +119,12 @@ static void a_movie_does_not_reach_into_the_next_file(void **state)
     CHECK_OK(*state, qn_remove_tree(*state, dir));
 }
 
+static void text_whose_beginning_is_damaged_is_known_all_the_same(void **state)
+{
+    check_rows(*state, "5,3,1970-01-01\n\n:\n6,3,1970-01-01\n9:\n7,3,1970-01-02\n", wish,
+               "9|7|3|86400\n!malformed -1 0 5,3,1970-01-01\n!badHeader -1 18 \n");
+}
+
 /* Every date of ten characters, and many that are none. */
 static void the_fast_way_reads_dates_as_the_slow_one(void **state)
 {
@@ -168,6 +174,7 @@ int main(void)
         cmocka_unit_test(a_header_of_any_length_is_the_same_in_any_split),
         cmocka_unit_test(a_row_before_any_header_is_malformed),
         cmocka_unit_test(a_movie_does_not_reach_into_the_next_file),
+        cmocka_unit_test(text_whose_beginning_is_damaged_is_known_all_the_same),
         cmocka_unit_test(the_fast_way_reads_dates_as_the_slow_one),
     };
 

@@ -139,6 +139,31 @@ static bool row_is_libsvm(const char *row, size_t length)
            qn_parse_int64(blank, (size_t)(colon - blank), &index);
 }
 
+#define NETFLIX_ROWS 64 /* that are looked at */
+
+/* A movie header first, or, where the beginning is damaged, one among rows of three fields. */
+static bool sample_is_netflix(const qn_text_sample *sample, int64_t max_line)
+{
+    const qn_dialect lines = dialect_of("\n", false, max_line);
+    const qn_dialect commas = dialect_of(",", false, max_line);
+    rows r = {&lines, sample, 0};
+    bool has_header = false, has_row = false;
+    size_t length;
+
+    for (int32_t i = 0; i < NETFLIX_ROWS && !(has_header && has_row); i++) {
+        const char *row = rows_next(&r, &length);
+
+        if (!row)
+            break;
+        const bool is_header = row_is_movie_header(row, length);
+        if (i == 0 && is_header)
+            return true;
+        has_header = has_header || is_header;
+        has_row = has_row || qn_cut_fields(&commas, row, length, NULL, 0) == 3;
+    }
+    return has_header && has_row;
+}
+
 /* Format by what the text looks like; AUTO and CSV need the delimiter still. */
 static qn_format find_format(const qn_text_sample *sample, int64_t max_line)
 {
@@ -147,7 +172,7 @@ static qn_format find_format(const qn_text_sample *sample, int64_t max_line)
     size_t length;
     const char *row = rows_next(&r, &length);
 
-    if (row && row_is_movie_header(row, length))
+    if (sample_is_netflix(sample, max_line))
         return QN_FORMAT_NETFLIX;
     if (row && row_is_libsvm(row, length))
         return QN_FORMAT_LIBSVM;
