@@ -76,6 +76,16 @@ static qn_status digest_file(void *arg, int64_t task, int32_t thread)
     return st;
 }
 
+/* Copies a name to *room and moves it on. */
+static char *keep_name(char **room, const char *name)
+{
+    const size_t n = strlen(name) + 1;
+    char *copy = memcpy(*room, name, n);
+
+    *room += n;
+    return copy;
+}
+
 /* Files and data sets in the order of the input, with the names behind, one block. *n_files: how
  * many are files, whose places in the list and in `taken` go to job. */
 static qn_status list_inputs(qn_context *ctx, const qn_rating_input *input, digest_job *job,
@@ -96,16 +106,14 @@ static qn_status list_inputs(qn_context *ctx, const qn_rating_input *input, dige
     for (int64_t i = 0; i <= input->files.n; i++) {
         for (; d < input->n_data_sets && input->data_set[d].before_file == i; d++) {
             job->taken[*n] = input->data_set[d].taken;
-            job->taken[(*n)++].name = strcpy(name, input->data_set[d].taken.name);
-            name += strlen(name) + 1;
+            job->taken[(*n)++].name = keep_name(&name, input->data_set[d].taken.name);
         }
         if (i == input->files.n || input->files.file[i].is_once)
             continue;
         job->number[*n_files] = i;
         job->place[(*n_files)++] = *n;
         job->taken[*n].bytes = input->files.file[i].size;
-        job->taken[(*n)++].name = strcpy(name, input->files.file[i].path);
-        name += strlen(name) + 1;
+        job->taken[(*n)++].name = keep_name(&name, input->files.file[i].path);
     }
 done:
     return st;
