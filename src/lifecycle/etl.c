@@ -75,7 +75,7 @@ qn_status qn_etl_run(qn_context *ctx, const qn_etl_options *etl, const qn_rules_
         qn_delivery_result(delivery[i], &result->upsert[i]);
     result->total_s = qn_seconds() - start;
 done:
-    for (int32_t i = 0; i < 2; i++)
+    for (int32_t i = 1; i >= 0; i--)
         qn_delivery_close(delivery[i]);
     qn_span_end(ctx, &job, st, NULL);
     return st;

@@ -124,7 +124,7 @@ qn_status qn_merge_run(qn_context *ctx, const qn_merge_options *merge,
     QN_TRY(merge_sides(ctx, &span, options, result, job));
     result->total_s = qn_seconds() - start;
 done:
-    for (int32_t i = 0; i < 2; i++) {
+    for (int32_t i = 1; i >= 0; i--) {
         qn_delivery_close(job[i].delivery);
         if (job[i].is_locked)
             qn_dataset_write_close(&job[i].from);

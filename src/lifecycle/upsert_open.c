@@ -124,16 +124,18 @@ static const qn_dataset_taken *find_taken(const qn_dataset_manifest *m, const ch
 }
 
 /* One side has the file, the other has not: it must be cut the same way again. */
-static qn_status check_note(const qn_delivery *d, const char *had, const char *has)
+static qn_status check_note(const qn_delivery *d, int32_t side, const char *had, const char *has)
 {
     const char *had_note = strrchr(had, '('), *note = strrchr(has, '(');
 
+    had_note = had_note ? strchr(had_note, ',') : NULL; /* behind the side's name */
+    note = note ? strchr(note, ',') : NULL;
     if (had_note && note && strcmp(had_note, note) == 0)
         return QN_OK;
     return qn_fail(d->ctx, QN_EINVAL,
                    "%s took its share of this file before, as %s: the other side must be cut the "
                    "same way\ntry: the same ratio and seed again",
-                   d->side[0].name, had);
+                   d->side[side].name, had);
 }
 
 /* Which files are new. A file that one of two sides has taken is read again for the other. */
@@ -154,10 +156,10 @@ static qn_status look_up(qn_delivery *d)
             had[i] = find_taken(&d->state[i].writer.old, entry.digest);
             d->is_fresh[t] |= !had[i];
             if (d->n_sides == 2 && had[i] && i == 1 && !had[0])
-                QN_TRY(check_note(d, had[i]->name, name));
+                QN_TRY(check_note(d, 1, had[1]->name, name));
         }
         if (d->n_sides == 2 && had[0] && !had[1])
-            QN_TRY(check_note(d, had[0]->name, name));
+            QN_TRY(check_note(d, 0, had[0]->name, name));
         for (int32_t i = 0; i < d->n_sides && d->n_sides == 2; i++)
             d->state[i].known = had[i] != NULL;
     }
@@ -298,7 +300,7 @@ void qn_delivery_close(qn_delivery *d)
 {
     if (!d)
         return;
-    for (int32_t i = 0; i < d->n_sides; i++) {
+    for (int32_t i = d->n_sides - 1; i >= 0; i--) { /* folders go as they came */
         qn_row_pile_free(d->state[i].pile);
         if (d->state[i].is_open)
             qn_dataset_write_close(&d->state[i].writer);
