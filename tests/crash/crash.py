@@ -231,13 +231,13 @@ def sample(n, wanted):
 
 
 def points(calls, wanted, how):
-    """Which calls to stop at: those that put things in place and the ones beside them, and a sample."""
+    """Which calls to stop at: those that put things in place and the next ones, and a sample."""
     chosen = set(sample(len(calls), wanted))
     for number, (name, one, two, _) in enumerate(calls, 1):
         in_place = name == "exchange" or (name == "rename" and (
             os.path.basename(one).startswith("link.") or os.path.basename(two) == "_quern.json"))
-        if in_place or ALL:
-            chosen |= {number - 1, number, number + 1} if how == "kill" else {number}
+        if in_place and (how != "ENOSPC" or ALL):
+            chosen |= {number, number + 1} if how == "kill" else {number}
     return sorted(k for k in chosen if 1 <= k <= len(calls))
 
 
