@@ -252,6 +252,19 @@ static qn_status open_existing(qn_context *ctx, const char *path, qn_dataset_sit
     return st;
 }
 
+qn_status qn_dataset_clean(qn_context *ctx, const char *path)
+{
+    qn_dataset_site site = {.lock = -1};
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_dataset_site_find(ctx, path, &site));
+    if (qn_path_is_dir(site.generations))
+        QN_TRY(qn_dataset_site_lock(&site));
+done:
+    qn_dataset_site_close(&site);
+    return st;
+}
+
 qn_status qn_dataset_rollback(qn_context *ctx, const char *path, int64_t generation, int64_t *from,
                               int64_t *to)
 {

@@ -154,6 +154,10 @@ qn_status qn_dataset_write_remove(qn_dataset_writer *writer);
 /* Releases the lock and what is staged. Also after a failure; zeroed writers are fine. */
 void qn_dataset_write_close(qn_dataset_writer *writer);
 
+/* Clears up what a writer that died left at a place, where nothing else is to be written. QN_OK too
+ * where there never was a data set. */
+qn_status qn_dataset_clean(qn_context *ctx, const char *path);
+
 /* Generations that are there, ascending; free with qn_free. */
 qn_status qn_dataset_list(qn_context *ctx, const char *path, int64_t **generation, int64_t *n);
 /* Swaps the link back to a generation (-1: the one before). */

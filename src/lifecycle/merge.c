@@ -39,8 +39,11 @@ static qn_status open_side(qn_context *ctx, const qn_merge_options *merge,
     QN_TRY(qn_paths_apart(ctx, "--streaming", side->from, "--processed", side->to));
     QN_TRY(qn_dataset_resolve(ctx, side->from, &kind, &folder));
     side->missing = kind == QN_DATASET_NONE;
-    if (side->missing)
+    if (side->missing) {
+        if (!options->dry_run)
+            st = qn_dataset_clean(ctx, side->from); /* of a merge that died while it removed it */
         goto done;
+    }
     if (!merge->keep_streaming && !options->dry_run) {
         QN_TRY(qn_dataset_write_open(ctx, side->from, &job->from));
         job->is_locked = true;
