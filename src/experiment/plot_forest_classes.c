@@ -134,17 +134,20 @@ typedef struct roc {
 static void choose_curves(const forest_plot *job, roc *r)
 {
     const qn_judgement *judged = &job->judgement;
-    const qn_class_metrics *m = &judged->classes;
+    const int64_t *rows = judged->classes.rows;
 
-    for (int32_t c = 0; c < judged->n_curves; c++) {
+    for (int32_t i = 0; i < judged->n_curves; i++) {
+        const int64_t own = rows[judged->curve_class[i]];
         int32_t larger = 0;
 
-        for (int32_t other = 0; other < judged->n_curves; other++)
-            larger += other != c && !isnan(judged->curve[other].area_under_roc) &&
-                      (m->rows[other] > m->rows[c] || (m->rows[other] == m->rows[c] && other < c));
-        if (!isnan(judged->curve[c].area_under_roc) &&
-            (judged->n_curves == 1 || larger < MOST_LINES) && r->n_curves < MOST_LINES)
-            r->curve[r->n_curves++] = c;
+        if (isnan(judged->curve[i].area_under_roc))
+            continue;
+        for (int32_t o = 0; o < judged->n_curves; o++)
+            larger += !isnan(judged->curve[o].area_under_roc) &&
+                      (rows[judged->curve_class[o]] > own ||
+                       (rows[judged->curve_class[o]] == own && o < i));
+        if (larger < MOST_LINES)
+            r->curve[r->n_curves++] = i;
     }
 }
 
@@ -163,7 +166,7 @@ static void add_point(roc *r, double label, double by, const double point[3])
 static void add_curve(const forest_plot *job, roc *r, int32_t i)
 {
     const qn_binary_metrics *c = &job->judgement.curve[r->curve[i]];
-    const double label = job->judgement.n_curves == 1 ? 1 : r->curve[i];
+    const double label = job->judgement.curve_class[r->curve[i]];
     double x = 0, y = 0;
 
     add_point(r, label, i, (const double[]){NAN, 0, 0});
@@ -195,7 +198,7 @@ static qn_status fill_roc(forest_plot *job, roc *r)
     r->guide_x = r->by + r->room;
     r->guide_y = r->guide_x + r->room;
     for (int32_t i = 0; i < r->n_curves; i++) {
-        const int32_t place = job->place[r->curve[i]];
+        const int32_t place = job->place[job->judgement.curve_class[r->curve[i]]];
 
         add_curve(job, r, i);
         snprintf(r->legend[i], sizeof r->legend[i], "%s %.4f", place < 0 ? "" : job->name[place],
@@ -209,7 +212,7 @@ done:
 static qn_status show_roc(forest_plot *job, const roc *r)
 {
     const qn_judgement *judged = &job->judgement;
-    const bool is_one = judged->n_curves == 1;
+    const bool is_one = judged->n_classes == 2;
     char subtitle[200], rows[32];
     const qn_plot_column columns[] = {
         {"class", r->label},
@@ -224,7 +227,7 @@ static qn_status show_roc(forest_plot *job, const roc *r)
         {.kind = QN_PLOT_GUIDE, .x = 5, .y = 6, .by = QN_PLOT_NONE, .note = QN_PLOT_NONE},
         {.kind = QN_PLOT_LINE, .x = 2, .y = 3, .by = 4, .note = QN_PLOT_NONE}};
     const qn_figure figure = {.name = "roc",
-                              .title = "True against false positives",
+                              .title = "ROC: true against false positives",
                               .subtitle = subtitle,
                               .x = {.title = "false positive rate"},
                               .y = {.title = "true positive rate"},
@@ -256,8 +259,8 @@ qn_status forest_draw_roc(forest_plot *job)
     if (job->judgement.n_curves == 0) {
         if (job->options->figure != QN_FOREST_ROC)
             return QN_OK;
-        return qn_fail(job->ctx, QN_EINVAL, "--figure roc is of 2 to %d classes, the model has %d",
-                       QN_MOST_CURVES, (int)job->model->n_classes);
+        return qn_fail(job->ctx, QN_EINVAL, "--figure roc is of 2 to %d classes; the rows have %d",
+                       QN_MOST_CURVES, (int)job->n_shown);
     }
     QN_TRY(fill_roc(job, &r));
     QN_TRY(show_roc(job, &r));

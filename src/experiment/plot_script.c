@@ -69,7 +69,7 @@ static void add_axis(const char *name, const qn_plot_axis *axis, qn_string *out)
     if (axis->is_log)
         qn_string_addf(out, "set logscale %s\n", name);
     if (axis->is_bare)
-        qn_string_addf(out, "set %stics format '' scale 0\n", name);
+        qn_string_addf(out, "unset %stics\n", name);
 }
 
 static void add_names(const char *axis_name, const qn_plot_axis *axis, bool aslant, qn_string *out)

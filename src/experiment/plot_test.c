@@ -311,7 +311,7 @@ static void lines_of_groups_are_joined_each_by_itself(void **state)
     qn_plot_script(&lines, QN_PLOT_SVG, &out);
     text = qn_string_text(&out);
     CHECK(strstr(text, "10\t10\t0\t29362\t\"\"\n\n0\t0\t0\t13983232\t"));
-    CHECK(strstr(text, "set size ratio -1") && strstr(text, "set xtics format ''"));
+    CHECK(strstr(text, "set size ratio -1") && strstr(text, "unset xtics\n"));
     qn_string_release(&out);
 }
 

@@ -59,6 +59,7 @@ typedef struct judge_work {
     const qn_matrix *data;
     judge_thread *thread; /* [n_threads] */
     int32_t n_threads, n_curves;
+    int32_t curve_class[QN_MOST_CURVES];
     int32_t shift; /* of units */
     int64_t chunk; /* rows */
     qn_tree_sum *tree;
@@ -91,10 +92,11 @@ static qn_status take_scores(const judge_work *w, judge_thread *t, int64_t r, in
     const double *probability = t->probability + r * k;
     qn_status st = QN_OK;
 
-    if (w->n_curves == 1)
-        return qn_score_tally_add(w->ctx, &t->tally[0], probability[1], label == 1, units);
-    for (int32_t c = 0; c < w->n_curves; c++)
-        QN_TRY(qn_score_tally_add(w->ctx, &t->tally[c], probability[c], label == c, units));
+    for (int32_t i = 0; i < w->n_curves; i++) {
+        const int32_t c = w->curve_class[i];
+
+        QN_TRY(qn_score_tally_add(w->ctx, &t->tally[i], probability[c], label == c, units));
+    }
 done:
     return st;
 }
@@ -295,6 +297,26 @@ done:
     return st;
 }
 
+/* Which classes get a curve. The matrix knows its labels, where they are few. */
+static void choose_curves(judge_work *w)
+{
+    const int32_t k = w->judge->n_classes;
+
+    if (k == 2)
+        w->curve_class[w->n_curves++] = 1;
+    for (int32_t i = 0; k > 2 && i < w->data->n_labels; i++) {
+        const double label = w->data->label_value[i];
+
+        if (!(label >= 0 && label < k && label == floor(label)))
+            continue; /* none of the model's, or refused later */
+        if (w->n_curves == QN_MOST_CURVES) {
+            w->n_curves = 0;
+            return;
+        }
+        w->curve_class[w->n_curves++] = (int32_t)label;
+    }
+}
+
 static qn_status work_init(judge_work *w)
 {
     const int32_t k = w->judge->n_classes;
@@ -305,7 +327,7 @@ static qn_status work_init(judge_work *w)
 
     w->chunk = rows < QN_PANEL ? QN_PANEL : rows < CHUNK_ROWS ? rows : CHUNK_ROWS;
     w->shift = w->data->has_weight ? qn_unit_shift(w->data->weight_sum) : 0;
-    w->n_curves = k == 2 ? 1 : k > 2 && k <= QN_MOST_CURVES ? k : 0;
+    choose_curves(w);
     w->n_threads = qn_context_threads(ctx);
     QN_NEW0(ctx, w->progress, w->data->n_partitions, "progress of partitions");
     QN_NEW0(ctx, w->thread, w->n_threads, "scratch of threads");
@@ -400,8 +422,10 @@ static qn_status make_curves(const judge_work *w, qn_judgement *out)
     qn_context *ctx = w->ctx;
     qn_status st = QN_OK;
 
+    QN_NEW(ctx, out->curve_class, w->n_curves, "curves");
     QN_NEW0(ctx, out->curve, w->n_curves, "curves");
     out->n_curves = w->n_curves;
+    memcpy(out->curve_class, w->curve_class, (size_t)w->n_curves * sizeof *out->curve_class);
     for (int32_t c = 0; c < w->n_curves; c++)
         QN_TRY(qn_score_tally_curve(ctx, &all->tally[c], w->shift, CURVE_POINTS, &out->curve[c]));
 done:
@@ -494,5 +518,6 @@ void qn_judgement_release(qn_judgement *judgement)
     for (int32_t c = 0; c < judgement->n_curves; c++)
         qn_binary_metrics_release(&judgement->curve[c]);
     qn_free(judgement->curve);
+    qn_free(judgement->curve_class);
     *judgement = (qn_judgement){.smallest_unseen = NAN};
 }

@@ -20,16 +20,17 @@ typedef struct qn_table_judge {
     const void *model; /* handed to predict */
 } qn_table_judge;
 
-/* n_classes > 2 judges each class against the rest up to this many classes. */
+/* Of more than two classes, each that rows have is judged against the rest, up to this many. */
 #define QN_MOST_CURVES 32
 
 typedef struct qn_judgement {
     int32_t n_classes; /* 0: regression */
     qn_regression_metrics regression;
     qn_class_metrics classes;
-    qn_binary_metrics *curve; /* [n_curves] of class 1 where there are two, else of each class
-                                 against the rest */
-    int32_t n_curves;         /* 0: one class, or more than QN_MOST_CURVES */
+    qn_binary_metrics *curve; /* [n_curves] of class 1 where there are two, else of each class that
+                                 rows have against the rest */
+    int32_t *curve_class;     /* [n_curves] ascending */
+    int32_t n_curves;         /* 0: one class, or more than QN_MOST_CURVES that rows have */
     int64_t n_unseen;         /* rows whose label is none of the model's classes: counted as
                                  errors, in a class of their own behind the others */
     double smallest_unseen;   /* label; NaN: none */

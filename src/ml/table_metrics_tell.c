@@ -64,11 +64,18 @@ static void json_aucs(const qn_judgement *judgement, qn_json *j)
 {
     const qn_class_metrics *m = &judgement->classes;
 
+    int32_t curve = 0;
+
     qn_json_open(j, "class_area_under_roc", '[');
-    for (int32_t c = 0; c < m->n_classes; c++)
+    for (int32_t c = 0; c < m->n_classes; c++) {
+        while (curve < judgement->n_curves && judgement->curve_class[curve] < c)
+            curve++;
         if (is_present(m, c))
             qn_json_real(j, NULL,
-                         c < judgement->n_curves ? judgement->curve[c].area_under_roc : NAN);
+                         curve < judgement->n_curves && judgement->curve_class[curve] == c
+                             ? judgement->curve[curve].area_under_roc
+                             : NAN);
+    }
     qn_json_close(j, ']');
 }
 
@@ -152,9 +159,9 @@ static void tell_classes(qn_context *ctx, const qn_judgement *judgement, qn_json
     tell(ctx, "mean_iou", m->mean_iou, j);
     tell(ctx, "hamming_loss", m->hamming_loss, j);
     tell(ctx, "log_loss", m->log_loss, j);
-    if (judgement->n_curves == 1)
+    if (judgement->n_classes == 2)
         tell_curve(ctx, &judgement->curve[0], j);
-    else if (judgement->n_curves > 1)
+    else if (judgement->n_curves > 0)
         tell(ctx, "macro_area_under_roc", mean_area(judgement), j);
     if (judgement->n_unseen > 0)
         qn_json_int(j, "unseen_label_rows", judgement->n_unseen);
@@ -163,10 +170,10 @@ static void tell_classes(qn_context *ctx, const qn_judgement *judgement, qn_json
     json_classes(m, "class_recall", m->recall, j);
     json_classes(m, "class_f1", m->f1, j);
     json_classes(m, "class_iou", m->iou, j);
-    if (judgement->n_curves > 1)
+    if (judgement->n_classes > 2 && judgement->n_curves > 0)
         json_aucs(judgement, j);
     json_confusion(m, j);
-    if (judgement->n_curves == 1)
+    if (judgement->n_classes == 2)
         json_roc(&judgement->curve[0], j);
 }
 

@@ -122,6 +122,8 @@ static void gaps_between_labels_are_not_told(void **state)
     CHECK(strstr(text.out.text, "\"class_area_under_roc\":[0.75,0.75]") != NULL);
     CHECK(strstr(text.out.text, "\"confusion_matrix\":[[1,0],[1,1]]}") != NULL);
     CHECK(strstr(text.out.text, "\"macro_area_under_roc\":0.75") != NULL);
+    CHECK_EQ(j.n_curves, 2);
+    CHECK(j.curve_class[0] == 1 && j.curve_class[1] == 4);
     qn_json_release(&text);
     qn_judgement_release(&j);
 }
