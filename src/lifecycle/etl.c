@@ -91,7 +91,7 @@ void qn_etl_json(const qn_etl_result *result, qn_json *j)
     for (int32_t i = 0; i < 2; i++) {
         qn_json_open(j, result->side[i].name, '{');
         qn_upsert_side_json(&result->side[i], j);
-        qn_upsert_result_json(&result->upsert[i], j);
+        qn_upsert_input_json(&result->upsert[i], j);
         qn_json_close(j, '}');
     }
     qn_json_real(j, "total_s", result->total_s);

@@ -154,7 +154,7 @@ void qn_merge_json(const qn_merge_result *result, qn_json *j)
         }
         qn_json_open(j, side->side.name, '{');
         qn_upsert_side_json(&side->side, j);
-        qn_upsert_result_json(&side->upsert, j);
+        qn_upsert_input_json(&side->upsert, j);
         qn_json_bool(j, "streaming_removed", side->removed);
         qn_json_close(j, '}');
     }

@@ -365,7 +365,7 @@ static void emit_result(const qn_delivery *d)
     for (int32_t i = 0; i < d->n_sides; i++) {
         char name[64];
 
-        snprintf(name, sizeof name, "data.%s%sgeneration", d->side[i].name ? d->side[i].name : "",
+        snprintf(name, sizeof name, "%s%sgeneration", d->side[i].name ? d->side[i].name : "",
                  d->side[i].name ? "_" : "");
         qn_emit_count(d->ctx, name, d->side[i].generation);
     }

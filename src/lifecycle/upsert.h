@@ -117,6 +117,8 @@ void qn_upsert_result_add(qn_upsert_result *sum, const qn_upsert_result *result)
 /* JSON members, without brackets. */
 void qn_upsert_side_json(const qn_upsert_side *side, qn_json *j);
 void qn_upsert_result_json(const qn_upsert_result *result, qn_json *j);
+/* The same without rows written and duplicate, which a side beside it tells. */
+void qn_upsert_input_json(const qn_upsert_result *result, qn_json *j);
 
 /* `quern data upsert` */
 typedef struct qn_data_upsert_result {

@@ -42,14 +42,12 @@ void qn_upsert_result_add(qn_upsert_result *sum, const qn_upsert_result *r)
     sum->bytes_spilled += r->bytes_spilled;
 }
 
-void qn_upsert_result_json(const qn_upsert_result *r, qn_json *j)
+void qn_upsert_input_json(const qn_upsert_result *r, qn_json *j)
 {
     qn_json_int(j, "rows_read", r->input.rows_read);
-    qn_json_int(j, "rows_written", r->rows_written);
     qn_json_int(j, "rows_malformed", r->input.dropped[QN_DROP_MALFORMED]);
     qn_json_int(j, "rows_null", r->input.dropped[QN_DROP_NULL]);
     qn_json_int(j, "rows_out_of_range", r->input.dropped[QN_DROP_RANGE]);
-    qn_json_int(j, "rows_duplicate", r->rows_duplicate);
     qn_json_text(j, "first_dropped", r->input.first[0] ? r->input.first : NULL);
     qn_json_int(j, "files_taken", r->files_taken);
     qn_json_int(j, "files_known", r->files_known);
@@ -58,4 +56,11 @@ void qn_upsert_result_json(const qn_upsert_result *r, qn_json *j)
     qn_json_real(j, "read_s", r->read_s);
     qn_json_real(j, "write_s", r->write_s);
     qn_json_real(j, "commit_s", r->commit_s);
+}
+
+void qn_upsert_result_json(const qn_upsert_result *r, qn_json *j)
+{
+    qn_json_int(j, "rows_written", r->rows_written);
+    qn_json_int(j, "rows_duplicate", r->rows_duplicate);
+    qn_upsert_input_json(r, j);
 }
