@@ -29,6 +29,7 @@ const qn_command *const qn_commands[] = {
     &qn_cmd_fit_als,
     QN_TABLE_ALGO_LIST(ROW) & qn_cmd_predict,
     &qn_cmd_evaluate,
+    &qn_cmd_export,
     &qn_cmd_recommend,
     &qn_cmd_similar,
     &qn_cmd_explain,

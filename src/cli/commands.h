@@ -26,6 +26,7 @@ extern const qn_command qn_cmd_doctor;
 extern const qn_command qn_cmd_etl;
 extern const qn_command qn_cmd_evaluate;
 extern const qn_command qn_cmd_explain;
+extern const qn_command qn_cmd_export;
 extern const qn_command qn_cmd_fetch;
 extern const qn_command qn_cmd_fit_als;
 extern const qn_command qn_cmd_futures;

@@ -3,6 +3,7 @@
 #ifndef QN_ML_ALGO_H
 #define QN_ML_ALGO_H
 
+#include "base/file.h"
 #include "base/text.h"
 #include "quern/matrix.h"
 #include "quern/model.h"
@@ -19,6 +20,21 @@ typedef struct qn_output {
     qn_type type;     /* QN_INT32, QN_DOUBLE or QN_DOUBLE_LIST */
     int32_t width;    /* of lists; otherwise 1 */
 } qn_output;
+
+/* Forms in which `quern export` writes a model. */
+typedef enum qn_export_format {
+    QN_EXPORT_TEXT, /* for people, indented */
+    QN_EXPORT_JSON, /* every number */
+    QN_EXPORT_SVG,  /* a picture of one tree */
+    QN_EXPORT_C     /* a header that predicts and needs nothing else */
+} qn_export_format;
+#define QN_EXPORT_FORMAT_CHOICES "text|json|svg|c"
+
+typedef struct qn_model_form {
+    int32_t format;   /* qn_export_format */
+    int32_t tree;     /* this one alone; -1: all, of a picture the first */
+    const char *name; /* what names in a C header begin with; NULL: "model" */
+} qn_model_form;
 
 /* What an algorithm on tables gives. `model` is always one of its own. */
 typedef struct qn_table_ops {
@@ -61,6 +77,9 @@ typedef struct qn_table_ops {
     const void *(*params)(const qn_model *model);
     /* Why `--strict` would refuse the model ("2 of 8 clusters are empty"); false: nothing. */
     bool (*doubts)(const qn_model *model, char *out, size_t size);
+    /* The model for readers and other programs; NULL: it has no such forms. QN_EINVAL options. */
+    qn_status (*export_as)(qn_context *ctx, const qn_model *model, const qn_model_form *options,
+                           qn_out_file *out);
 } qn_table_ops;
 
 typedef struct qn_algo {
