@@ -165,18 +165,19 @@ void qn_rows_reader_release(qn_rows_reader *reader)
     reader->row = NULL;
 }
 
-qn_status qn_rows_read_file(qn_context *ctx, const char *path, const qn_dataset_columns *columns,
-                            int64_t number, qn_rows_visit_rows *visit, void *arg)
+qn_status qn_rows_read_file_by(qn_context *ctx, qn_parquet_coder *coder, const char *path,
+                               const qn_dataset_columns *columns, int64_t number,
+                               qn_rows_visit_rows *visit, void *arg)
 {
     const qn_dataset_file file = {.path = (char *)path};
-    qn_rows_reader reader = {.columns = qn_rows_columns_of(columns, true),
+    qn_rows_reader reader = {.coder = coder,
+                             .columns = qn_rows_columns_of(columns, true),
                              .file = &file,
                              .n_files = 1,
                              .first_number = number,
                              .origin_bit = QN_ORIGIN_STORED};
     qn_status st = QN_OK;
 
-    QN_TRY(qn_parquet_coder_open(ctx, &reader.coder));
     for (;;) {
         const qn_rating_row *row;
         int64_t n;
@@ -188,6 +189,18 @@ qn_status qn_rows_read_file(qn_context *ctx, const char *path, const qn_dataset_
     }
 done:
     qn_rows_reader_release(&reader);
-    qn_parquet_coder_close(reader.coder);
+    return st;
+}
+
+qn_status qn_rows_read_file(qn_context *ctx, const char *path, const qn_dataset_columns *columns,
+                            int64_t number, qn_rows_visit_rows *visit, void *arg)
+{
+    qn_parquet_coder *coder = NULL;
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_parquet_coder_open(ctx, &coder));
+    QN_TRY(qn_rows_read_file_by(ctx, coder, path, columns, number, visit, arg));
+done:
+    qn_parquet_coder_close(coder);
     return st;
 }

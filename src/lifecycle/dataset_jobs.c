@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/context.h"
+#include "data/parquet.h"
 #include "lifecycle/upsert_impl.h"
 
 qn_status qn_dataset_need(qn_context *ctx, const char *path, char **folder)
@@ -203,8 +204,8 @@ static bool has_digest(const qn_dataset_manifest *manifest, const char *digest)
 
 /* Whether a generation holds rows of the user in files that the current one does not have. One that
  * cannot be read counts as holding some: it is to go. */
-static bool generation_has_user(qn_context *ctx, const qn_dataset_writer *writer,
-                                int64_t generation, int32_t user)
+static bool generation_has_user(qn_context *ctx, qn_parquet_coder *coder,
+                                const qn_dataset_writer *writer, int64_t generation, int32_t user)
 {
     user_count count = {.user = user};
     qn_dataset_manifest manifest = {0};
@@ -219,8 +220,8 @@ static bool generation_has_user(qn_context *ctx, const qn_dataset_writer *writer
         if (has_digest(&writer->old, manifest.file[i].digest))
             continue;
         qn_string_addf(&path, "%s/%s", qn_string_text(&folder), manifest.file[i].path);
-        st =
-            qn_rows_read_file(ctx, qn_string_text(&path), &manifest.columns, i, count_rows, &count);
+        st = qn_rows_read_file_by(ctx, coder, qn_string_text(&path), &manifest.columns, i,
+                                  count_rows, &count);
         qn_string_release(&path);
         QN_TRY(st);
     }
@@ -239,11 +240,13 @@ qn_status qn_dataset_delete_user(qn_context *ctx, const char *path, int32_t user
     const double start = qn_seconds();
     qn_dataset_writer writer = {.lock = -1};
     int64_t *generation = NULL, n = 0, older = 0;
+    qn_parquet_coder *coder = NULL;
     char *folder = NULL;
     qn_status st = QN_OK;
 
     *result = (qn_rewrite_result){0};
     QN_TRY(qn_dataset_need(ctx, path, &folder));
+    QN_TRY(qn_parquet_coder_open(ctx, &coder));
     QN_TRY(qn_dataset_write_open(ctx, path, &writer));
     QN_TRY(qn_dataset_list(ctx, path, &generation, &n));
     {
@@ -255,7 +258,7 @@ qn_status qn_dataset_delete_user(qn_context *ctx, const char *path, int32_t user
     }
     for (int64_t i = 0; i < n; i++)
         if (generation[i] != writer.old.generation)
-            older += generation_has_user(ctx, &writer, generation[i], user);
+            older += generation_has_user(ctx, coder, &writer, generation[i], user);
     if (result->rows_removed > 0)
         older = n; /* all that are there now */
     if (!dry_run && (result->rows_removed > 0 || older > 0)) {
@@ -266,6 +269,7 @@ qn_status qn_dataset_delete_user(qn_context *ctx, const char *path, int32_t user
     result->total_s = qn_seconds() - start;
 done:
     qn_dataset_write_close(&writer);
+    qn_parquet_coder_close(coder);
     qn_free(generation);
     qn_free(folder);
     qn_span_end(ctx, &job, st, NULL);

@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/context.h"
 #include "base/pool.h"
+#include "data/parquet.h"
 #include "lifecycle/dataset_jobs.h"
 
 #define READ_BYTES ((int64_t)1 << 20)
@@ -23,6 +24,7 @@ typedef struct verify_job {
     qn_context *ctx;
     const char *folder;
     qn_dataset_manifest manifest;
+    qn_parquet_coder *coder;
     char **buffer;               /* [threads] */
     qn_rating_row *first, *last; /* [n_files] of each file */
     pthread_mutex_t lock;        /* guards the rest */
@@ -176,7 +178,8 @@ static qn_status verify_file(void *arg, int64_t i, int32_t thread)
     qn_string_addf(&path, "%s/%s", job->folder, file->path);
     check.path = qn_string_text(&path);
     if (check_bytes(job, i, check.path, thread)) {
-        st = qn_rows_read_file(job->ctx, check.path, &job->manifest.columns, i, check_rows, &check);
+        st = qn_rows_read_file_by(job->ctx, job->coder, check.path, &job->manifest.columns, i,
+                                  check_rows, &check);
         if (st == QN_EDATA && !check.is_bad)
             keep_fault(job, i, st, qn_context_error(job->ctx));
         if (st == QN_EDATA) /* the others are looked at, so that the first fault is named */
@@ -248,8 +251,8 @@ static qn_status check_latest(verify_job *job, int64_t rows)
             qn_string path = {0};
 
             qn_string_addf(&path, "%s/%s", job->folder, job->manifest.file[i].path);
-            st = qn_rows_read_file(job->ctx, qn_string_text(&path), &job->manifest.columns, i,
-                                   add_keys, &keys);
+            st = qn_rows_read_file_by(job->ctx, job->coder, qn_string_text(&path),
+                                      &job->manifest.columns, i, add_keys, &keys);
             qn_string_release(&path);
             QN_TRY(st);
             QN_TRY(qn_check_cancel(job->ctx));
@@ -276,6 +279,7 @@ static qn_status job_open(qn_context *ctx, const char *folder, verify_job *job)
 
     QN_TRY(qn_dataset_read(ctx, folder, &job->manifest));
     job->fault_file = job->manifest.n_files;
+    QN_TRY(qn_parquet_coder_open(ctx, &job->coder));
     QN_NEW0(ctx, job->buffer, threads, "buffers");
     for (int32_t t = 0; t < threads; t++)
         QN_NEW(ctx, job->buffer[t], READ_BYTES, "a buffer to read by");
@@ -290,6 +294,7 @@ static void job_close(verify_job *job)
     for (int32_t t = 0; job->buffer && t < qn_context_threads(job->ctx); t++)
         qn_free(job->buffer[t]);
     qn_free(job->buffer);
+    qn_parquet_coder_close(job->coder);
     qn_free(job->first);
     qn_free(job->last);
     qn_dataset_manifest_release(&job->manifest);
