@@ -43,10 +43,6 @@ static inline bool qn_row_key_less(qn_row_key a, qn_row_key b)
     return a.high != b.high ? a.high < b.high : a.low < b.low;
 }
 
-/* Sorts row[0..n), n < 2^32; `other` is room for as many, both allocated. Returns which of the two
- * holds the result. */
-qn_rating_row *qn_rows_sort(qn_rating_row *row, qn_rating_row *other, int64_t n);
-
 /* ---- the pile ---- */
 
 /* Rows of one part, in memory. */
@@ -55,6 +51,10 @@ typedef struct qn_row_block {
     int64_t n;
     qn_rating_row row[];
 } qn_row_block;
+
+/* Sorts the first n rows of a list, n < 2^32 and at the end of a block, in place and keeping the
+ * order of equal ones. room[i]: as many rows, allocated. */
+void qn_rows_sort(qn_row_block *list, int64_t n, qn_rating_row *room[2]);
 
 /* Sorted rows, in consecutive blocks or in a file of scratch. */
 typedef struct qn_row_run {

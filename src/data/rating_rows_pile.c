@@ -16,7 +16,7 @@ static size_t block_bytes(const qn_row_pile *pile)
     return sizeof(qn_row_block) + (size_t)pile->block_rows * sizeof(qn_rating_row);
 }
 
-/* A quarter of the memory is for sorting: two rooms a thread, of as many rows as a part has if that
+/* An eighth of the memory is for sorting: two rooms a thread, of as many rows as a part has if that
  * fits. */
 static void pile_sizes(qn_row_pile *pile)
 {
@@ -27,7 +27,7 @@ static void pile_sizes(qn_row_pile *pile)
     pile->block_rows = ((int64_t)bytes - (int64_t)sizeof(qn_row_block)) / 24;
     if (pile->block_rows < BLOCK_ROWS_MIN)
         pile->block_rows = BLOCK_ROWS_MIN;
-    pile->sort_rows = (int64_t)(share / 4 / (2 * sizeof(qn_rating_row)));
+    pile->sort_rows = (int64_t)(share / 8 / (2 * sizeof(qn_rating_row)));
     if (pile->sort_rows > SORT_ROWS_MAX)
         pile->sort_rows = SORT_ROWS_MAX;
     if (pile->sort_rows < pile->block_rows)
@@ -180,7 +180,8 @@ done:
 }
 
 /* An empty block behind those of a part. */
-static qn_status block_add(qn_context *ctx, qn_row_pile *pile, qn_pile_thread *thread, int32_t at)
+static qn_status block_add(qn_context *ctx, qn_row_pile *pile, qn_pile_thread *thread, int32_t at,
+                           qn_row_block **out)
 {
     qn_row_block *block = thread->idle;
     qn_pile_part *part;
@@ -209,6 +210,7 @@ static qn_status block_add(qn_context *ctx, qn_row_pile *pile, qn_pile_thread *t
     else
         part->first = block;
     part->last = block;
+    *out = block;
 done:
     return st;
 }
@@ -219,10 +221,8 @@ static qn_status put_row(qn_context *ctx, qn_row_pile *pile, qn_pile_thread *thr
     qn_row_block *block = thread->part[at].last;
     qn_status st = QN_OK;
 
-    if (!block || block->n == pile->block_rows) {
-        QN_TRY(block_add(ctx, pile, thread, at));
-        block = thread->part[at].last;
-    }
+    if (!block || block->n == pile->block_rows)
+        QN_TRY(block_add(ctx, pile, thread, at, &block));
     block->row[block->n++] = *row;
     thread->rows++;
 done:
@@ -388,17 +388,10 @@ static qn_status sort_run(void *arg, int64_t task, int32_t number)
     const sorting *job = arg;
     const qn_row_run *run = job->run[task];
     qn_pile_thread *thread = &job->pile->thread[number];
-    const qn_rating_row *row;
-    qn_row_block *rest;
-    int64_t n, at = 0;
     qn_status st;
 
     QN_TRY(qn_pile_room(job->ctx, job->pile, thread));
-    row = qn_pile_sort(job->pile, thread, run->block, &rest, &n);
-    for (qn_row_block *b = run->block; at < n; b = b->next) {
-        memcpy(b->row, row + at, (size_t)b->n * sizeof *row);
-        at += b->n;
-    }
+    qn_rows_sort(run->block, run->rows, thread->room);
 done:
     return st;
 }

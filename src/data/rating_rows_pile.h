@@ -54,10 +54,6 @@ struct qn_row_pile {
     int64_t n_parts, rows;
 };
 
-/* Sorted copy of the first blocks of `list`, as many as fit in; *next is the first that did not.
- * Lies in the thread's room. */
-qn_rating_row *qn_pile_sort(const qn_row_pile *pile, qn_pile_thread *thread, qn_row_block *list,
-                            qn_row_block **next, int64_t *n);
 qn_status qn_pile_room(qn_context *ctx, const qn_row_pile *pile, qn_pile_thread *thread);
 void qn_pile_room_free(qn_pile_thread *thread);
 /* Writes all that the thread holds to scratch. */

@@ -28,18 +28,6 @@ void qn_pile_room_free(qn_pile_thread *thread)
     }
 }
 
-qn_rating_row *qn_pile_sort(const qn_row_pile *pile, qn_pile_thread *thread, qn_row_block *list,
-                            qn_row_block **next, int64_t *n)
-{
-    *n = 0;
-    for (; list && *n + list->n <= pile->sort_rows; list = list->next) {
-        memcpy(thread->room[0] + *n, list->row, (size_t)list->n * sizeof *list->row);
-        *n += list->n;
-    }
-    *next = list;
-    return qn_rows_sort(thread->room[0], thread->room[1], *n);
-}
-
 static qn_status file_open(qn_context *ctx, const qn_row_pile *pile, qn_pile_thread *thread)
 {
     const int planned = qn_write_planned(ctx);
@@ -90,22 +78,36 @@ static qn_status file_write(qn_context *ctx, qn_pile_thread *thread, const void 
     return QN_OK;
 }
 
-static qn_status spill_part(qn_context *ctx, qn_row_pile *pile, qn_pile_thread *thread,
+static qn_status spill_run(qn_context *ctx, qn_pile_thread *thread, int32_t part,
+                           qn_row_block *list, int64_t n)
+{
+    const qn_pile_spilled run = {part, thread->file_bytes, n};
+    qn_status st = QN_OK;
+
+    qn_rows_sort(list, n, thread->room);
+    for (int64_t at = 0; at < n; at += list->n, list = list->next)
+        QN_TRY(file_write(ctx, thread, list->row, (size_t)list->n * sizeof *list->row));
+    if (thread->n_spilled == thread->spilled_capacity) {
+        QN_GROW(ctx, thread->spilled, 2 * thread->spilled_capacity + 64, "runs of rows");
+        thread->spilled_capacity = 2 * thread->spilled_capacity + 64;
+    }
+    thread->spilled[thread->n_spilled++] = run;
+done:
+    return st;
+}
+
+/* As many rows at once as there is room to sort. */
+static qn_status spill_part(qn_context *ctx, const qn_row_pile *pile, qn_pile_thread *thread,
                             const qn_pile_part *part)
 {
     qn_status st = QN_OK;
 
-    for (qn_row_block *list = part->first; list;) {
-        const int64_t offset = thread->file_bytes;
-        int64_t n;
-        const qn_rating_row *row = qn_pile_sort(pile, thread, list, &list, &n);
+    for (qn_row_block *list = part->first, *next; list; list = next) {
+        int64_t n = 0;
 
-        QN_TRY(file_write(ctx, thread, row, (size_t)n * sizeof *row));
-        if (thread->n_spilled == thread->spilled_capacity) {
-            QN_GROW(ctx, thread->spilled, 2 * thread->spilled_capacity + 64, "runs of rows");
-            thread->spilled_capacity = 2 * thread->spilled_capacity + 64;
-        }
-        thread->spilled[thread->n_spilled++] = (qn_pile_spilled){part->part, offset, n};
+        for (next = list; next && n + next->n <= pile->sort_rows; next = next->next)
+            n += next->n;
+        QN_TRY(spill_run(ctx, thread, part->part, list, n));
     }
 done:
     return st;

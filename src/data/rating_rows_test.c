@@ -60,6 +60,45 @@ static bool same_values(const qn_rating_row *a, const qn_rating_row *b)
     return compare(a, b) == 0;
 }
 
+/* Rows in one block, and the room to sort them. */
+typedef struct sortable {
+    qn_row_block *block;
+    qn_rating_row *room[2];
+} sortable;
+
+static sortable make_sortable(int64_t n)
+{
+    const size_t bytes = (size_t)n * sizeof(qn_rating_row);
+    sortable s = {malloc(sizeof *s.block + bytes), {malloc(bytes + 1), malloc(bytes + 1)}};
+
+    assert_true(s.block && s.room[0] && s.room[1]);
+    s.block->next = NULL;
+    s.block->n = n;
+    return s;
+}
+
+static void free_sortable(sortable *s)
+{
+    free(s->block);
+    free(s->room[0]);
+    free(s->room[1]);
+}
+
+/* Sorts and compares with what qsort makes of the same rows. */
+static void check_sorted(sortable *s)
+{
+    const int64_t n = s->block->n;
+    qn_rating_row *expected = calloc((size_t)n + 1, sizeof *expected);
+
+    assert_non_null(expected);
+    memcpy(expected, s->block->row, (size_t)n * sizeof *expected);
+    qsort(expected, (size_t)n, sizeof *expected, compare);
+    qn_rows_sort(s->block, n, s->room);
+    for (int64_t i = 0; i < n; i++)
+        CHECK(same_values(&s->block->row[i], &expected[i]));
+    free(expected);
+}
+
 static void keys_order_as_numbers_do(void **state)
 {
     const float rating[] = {-2.5F, -1, 0, 0.5F, 5};
@@ -84,69 +123,63 @@ static void keys_order_as_numbers_do(void **state)
 
 static void sorting_agrees_with_qsort_at_every_length(void **state)
 {
-    const int64_t lengths[] = {0, 1, 2, 47, 48, 49, 50, 1000, 30000};
-    qn_rating_row *row = calloc(30000, sizeof *row), *room = calloc(30000, sizeof *row);
-    qn_rating_row *expected = calloc(30000, sizeof *row);
+    const int64_t lengths[] = {0, 1, 2, 47, 48, 49, 50, 200, 1000, 70000};
 
     (void)state;
-    assert_true(row && room && expected);
     for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
-        const int64_t n = lengths[k];
-        const qn_rating_row *sorted;
+        sortable s = make_sortable(lengths[k]);
 
-        for (int64_t i = 0; i < n; i++)
-            row[i] = expected[i] = made_row(i * 31 % 30011, 300);
-        qsort(expected, (size_t)n, sizeof *row, compare);
-        sorted = qn_rows_sort(row, room, n);
-        for (int64_t i = 0; i < n; i++)
-            CHECK(same_values(&sorted[i], &expected[i]));
+        for (int64_t i = 0; i < lengths[k]; i++)
+            s.block->row[i] = made_row(i * 31 % 70001, 300);
+        check_sorted(&s);
+        free_sortable(&s);
     }
-    free(row);
-    free(room);
-    free(expected);
+}
+
+/* All rows but one in one bucket of the first digit. */
+static void a_crowded_bucket_is_sorted(void **state)
+{
+    sortable s = make_sortable(3000);
+
+    (void)state;
+    for (int64_t i = 0; i < 3000; i++) {
+        s.block->row[i] = made_row(i, 20);
+        s.block->row[i].movie = i == 1500 ? 1 << 20 : 3;
+    }
+    check_sorted(&s);
+    free_sortable(&s);
 }
 
 /* Ids over all of int32: more bits vary than a packed key has. */
 static void ids_of_any_size_are_sorted(void **state)
 {
-    const int64_t n = 5000;
-    qn_rating_row *row = calloc((size_t)n, sizeof *row), *room = calloc((size_t)n, sizeof *row);
-    qn_rating_row *expected = calloc((size_t)n, sizeof *row);
-    const qn_rating_row *sorted;
+    sortable s = make_sortable(5000);
 
     (void)state;
-    assert_true(row && room && expected);
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < 5000; i++) {
         const uint64_t x = (uint64_t)(i / 3) * UINT64_C(0x9E3779B97F4A7C15);
 
-        row[i] = expected[i] = (qn_rating_row){.movie = (int32_t)(x >> 32),
-                                               .user = (int32_t)x,
-                                               .days = (int32_t)(x >> 20) / 2,
-                                               .rating = (float)(i % 5) - 2};
+        s.block->row[i] = (qn_rating_row){.movie = (int32_t)(x >> 32),
+                                          .user = (int32_t)x,
+                                          .days = (int32_t)(x >> 20) / 2,
+                                          .rating = (float)(i % 5) - 2};
     }
-    qsort(expected, (size_t)n, sizeof *row, compare);
-    sorted = qn_rows_sort(row, room, n);
-    for (int64_t i = 0; i < n; i++)
-        CHECK(same_values(&sorted[i], &expected[i]));
-    free(row);
-    free(room);
-    free(expected);
+    check_sorted(&s);
+    free_sortable(&s);
 }
 
 static void rows_with_equal_keys_keep_their_order(void **state)
 {
-    qn_rating_row *row = calloc(200, sizeof *row), *room = calloc(200, sizeof *row);
-    const qn_rating_row *sorted;
+    sortable s = make_sortable(200);
 
     (void)state;
-    assert_true(row && room);
     for (int i = 0; i < 200; i++)
-        row[i] = (qn_rating_row){.movie = 5 - i % 2, .user = 9, .rating = 3, .origin = (uint64_t)i};
-    sorted = qn_rows_sort(row, room, 200);
+        s.block->row[i] =
+            (qn_rating_row){.movie = 5 - i % 2, .user = 9, .rating = 3, .origin = (uint64_t)i};
+    qn_rows_sort(s.block, 200, s.room);
     for (uint64_t i = 0; i < 200; i++)
-        CHECK_EQ(sorted[i].origin, i < 100 ? 2 * i + 1 : 2 * (i - 100));
-    free(row);
-    free(room);
+        CHECK_EQ(s.block->row[i].origin, i < 100 ? 2 * i + 1 : 2 * (i - 100));
+    free_sortable(&s);
 }
 
 /* Adds rows on all threads, a task a hundred. */
@@ -395,6 +428,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_order_as_numbers_do),
         cmocka_unit_test(sorting_agrees_with_qsort_at_every_length),
+        cmocka_unit_test(a_crowded_bucket_is_sorted),
         cmocka_unit_test(ids_of_any_size_are_sorted),
         cmocka_unit_test(rows_with_equal_keys_keep_their_order),
         cmocka_unit_test_setup_teardown(a_pile_gives_each_part_in_order, setup, teardown),
