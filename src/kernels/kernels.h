@@ -73,7 +73,10 @@ typedef struct qn_label_totals {
  * the class behind it, bin x n_classes + class. */
 #define QN_ENTRY_MOST 65535
 
-/* Where counts of a node go: count of code c of feature[k] at sums[offset[k] + c]. */
+#define QN_CODES 256 /* that a byte can be */
+
+/* Where counts of a node go: count of code c of feature[k] at sums[offset[k] + c]. There is room
+ * for QN_CODES behind every offset; zeros may be added to what other features have there. */
 typedef struct qn_code_sums {
     int32_t n_features;
     const int32_t *feature; /* [n_features] */

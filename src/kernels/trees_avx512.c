@@ -3,8 +3,78 @@
 #include <stdbool.h>
 
 #define SET(name)    name##_avx512
+#define HAS_DRAWS    1
 #define HAS_COMPRESS 1
 #include "kernels/trees_body.h"
+
+/* A word of eight rows in the lower halves of the lanes; the upper ones hold anything. */
+typedef struct draw_eight {
+    __m512i word[4];
+} draw_eight;
+
+ALWAYS_INLINE __m512i xor_three(__m512i a, __m512i b, __m512i c)
+{
+    return _mm512_ternarylogic_epi32(a, b, c, 0x96);
+}
+
+ALWAYS_INLINE void draw_rounds(draw_eight *c, uint64_t key)
+{
+    const __m512i m0 = _mm512_set1_epi64(PHILOX_M0), m1 = _mm512_set1_epi64(PHILOX_M1);
+    uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+
+    for (int round = 0; round < 10; round++, k0 += PHILOX_W0, k1 += PHILOX_W1) {
+        const __m512i p0 = _mm512_mul_epu32(c->word[0], m0);
+        const __m512i p1 = _mm512_mul_epu32(c->word[2], m1);
+
+        c->word[0] =
+            xor_three(_mm512_srli_epi64(p1, 32), c->word[1], _mm512_set1_epi64((int64_t)k0));
+        c->word[1] = p1;
+        c->word[2] =
+            xor_three(_mm512_srli_epi64(p0, 32), c->word[3], _mm512_set1_epi64((int64_t)k1));
+        c->word[3] = p0;
+    }
+}
+
+void qn_row_draws_avx512(uint64_t key, uint64_t a, uint64_t b, int64_t n, uint32_t *out)
+{
+    const __m512i step = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+
+    for (int64_t first = 0; first < n; first += 8) {
+        const __mmask8 lanes = (__mmask8)(n - first < 8 ? (1U << (n - first)) - 1 : 0xffU);
+        const __m512i row = _mm512_add_epi64(_mm512_set1_epi64((int64_t)b + first), step);
+        draw_eight c = {{_mm512_set1_epi64((int64_t)a), _mm512_set1_epi64((int64_t)(a >> 32)), row,
+                         _mm512_srli_epi64(row, 32)}};
+
+        draw_rounds(&c, key);
+        for (int w = 0; w < 4; w++)
+            _mm512_mask_cvtepi64_storeu_epi32(out + w * n + first, lanes, c.word[w]);
+    }
+}
+
+int64_t qn_draw_counts_avx512(int64_t n, int32_t n_thresholds, const uint32_t *threshold,
+                              uint32_t *word)
+{
+    const __m512i one = _mm512_set1_epi32(1);
+    int64_t n_drawn = 0;
+
+    for (int64_t i = 0; i < n; i += LANES) {
+        const __mmask16 lanes = (__mmask16)(n - i < LANES ? (1U << (n - i)) - 1 : 0xffffU);
+        const __m512i words = _mm512_maskz_loadu_epi32(lanes, word + i);
+        __m512i count = _mm512_setzero_si512();
+        __mmask16 above = lanes;
+
+        for (int32_t t = 0; t < n_thresholds; t++) {
+            above =
+                _mm512_mask_cmpge_epu32_mask(above, words, _mm512_set1_epi32((int)threshold[t]));
+            if (!above)
+                break;
+            count = _mm512_mask_add_epi32(count, above, count, one);
+        }
+        _mm512_mask_storeu_epi32(word + i, lanes, count);
+        n_drawn += __builtin_popcount(_mm512_test_epi32_mask(count, count));
+    }
+    return n_drawn;
+}
 
 int64_t qn_row_entries_avx512(int64_t n, const uint32_t *count, uint32_t *entry)
 {

@@ -1,6 +1,9 @@
 /* Kernels on the rows of trees in plain C, compiled once a set: loops over lanes that the compiler
- * turns into the set's vectors. SET(name) makes a name of the set; before it, a set may define
- * HAS_COMPRESS with its own row_entries and code_split. */
+ * turns into the set's vectors. SET(name) makes a name of the set, which may define before this
+ * that it has its own row_draws and draw_counts (HAS_DRAWS), row_entries and code_split
+ * (HAS_COMPRESS). */
+#include <string.h>
+
 #include "kernels/inline.h"
 #include "kernels/sets.h"
 
@@ -12,6 +15,7 @@
 #define PHILOX_W0 0x9E3779B9U
 #define PHILOX_W1 0xBB67AE85U
 
+#ifndef HAS_DRAWS
 typedef struct draw_lanes {
     uint32_t word[4][LANES];
 } draw_lanes;
@@ -81,6 +85,7 @@ int64_t SET(qn_draw_counts)(int64_t n, int32_t n_thresholds, const uint32_t *thr
     }
     return n_drawn;
 }
+#endif
 
 #ifndef HAS_COMPRESS
 int64_t SET(qn_row_entries)(int64_t n, const uint32_t *count, uint32_t *entry)
@@ -112,47 +117,76 @@ int64_t SET(qn_code_split)(int64_t n, const uint32_t *entry, const uint8_t *code
 }
 #endif
 
-/* The same with a number of features that is known: their sums stay in registers. */
+/* Runs of this length are added up in two banks in turn: a row does not wait for the one before it
+ * when both count in the same place. */
+#define BANKED_ROWS 512
+
+/* With a number of features that is known, their places stay in registers. */
+ALWAYS_INLINE void sums_plain(const int n_features, int64_t n, const uint32_t *entry,
+                              const uint8_t *code, int64_t stride, const int32_t *feature,
+                              const int32_t *offset, uint32_t *sums)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const uint8_t *row = code + (int64_t)(entry[i] & 0xffff) * stride;
+        const uint32_t times = entry[i] >> 16;
+
+        for (int k = 0; k < n_features; k++)
+            sums[offset[k] + row[feature[k]]] += times;
+    }
+}
+
+ALWAYS_INLINE void sums_banked(const int n_features, int64_t n, const uint32_t *entry,
+                               const uint8_t *code, int64_t stride, const int32_t *feature,
+                               const int32_t *offset, uint32_t *sums)
+{
+    uint32_t bank[2][4][QN_CODES];
+    const uint8_t *column[4];
+
+    memset(bank[0], 0, (size_t)n_features * sizeof bank[0][0]);
+    memset(bank[1], 0, (size_t)n_features * sizeof bank[1][0]);
+    for (int k = 0; k < n_features; k++)
+        column[k] = code + feature[k];
+    for (int64_t i = 0; i + 2 <= n; i += 2) {
+        const int64_t even = (int64_t)(entry[i] & 0xffff) * stride;
+        const int64_t odd = (int64_t)(entry[i + 1] & 0xffff) * stride;
+        const uint32_t even_times = entry[i] >> 16, odd_times = entry[i + 1] >> 16;
+
+        for (int k = 0; k < n_features; k++) {
+            bank[0][k][column[k][even]] += even_times;
+            bank[1][k][column[k][odd]] += odd_times;
+        }
+    }
+    if (n % 2)
+        sums_plain(n_features, 1, entry + n - 1, code, stride, feature, offset, sums);
+    for (int k = 0; k < n_features; k++)
+        for (int c = 0; c < QN_CODES; c++)
+            sums[offset[k] + c] += bank[0][k][c] + bank[1][k][c];
+}
+
 ALWAYS_INLINE void sums_of(const int n_features, int64_t n, const uint32_t *entry,
                            const uint8_t *code, int64_t stride, const int32_t *feature,
                            const int32_t *offset, uint32_t *sums)
 {
-    const uint8_t *column[4];
-    uint32_t *sum[4];
-
-    for (int k = 0; k < n_features; k++) {
-        column[k] = code + feature[k];
-        sum[k] = sums + offset[k];
-    }
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t at = (int64_t)(entry[i] & 0xffff) * stride;
-        const uint32_t times = entry[i] >> 16;
-
-        for (int k = 0; k < n_features; k++)
-            sum[k][column[k][at]] += times;
-    }
+    if (n < BANKED_ROWS)
+        sums_plain(n_features, n, entry, code, stride, feature, offset, sums);
+    else
+        sums_banked(n_features, n, entry, code, stride, feature, offset, sums);
 }
 
 void SET(qn_code_sums)(int64_t n, const uint32_t *entry, const uint8_t *code, int64_t stride,
                        const qn_code_sums *to)
 {
-    int32_t k = 0;
+    const int32_t n_features = to->n_features, whole = n_features / 4 * 4;
+    const int32_t *feature = to->feature + whole, *offset = to->offset + whole;
 
-    for (; k + 4 <= to->n_features; k += 4)
+    for (int32_t k = 0; k < whole; k += 4)
         sums_of(4, n, entry, code, stride, to->feature + k, to->offset + k, to->sums);
-    switch (to->n_features - k) {
-    case 3:
-        sums_of(3, n, entry, code, stride, to->feature + k, to->offset + k, to->sums);
-        break;
-    case 2:
-        sums_of(2, n, entry, code, stride, to->feature + k, to->offset + k, to->sums);
-        break;
-    case 1:
-        sums_of(1, n, entry, code, stride, to->feature + k, to->offset + k, to->sums);
-        break;
-    default:
-        break;
-    }
+    if (n_features - whole == 3)
+        sums_of(3, n, entry, code, stride, feature, offset, to->sums);
+    else if (n_features - whole == 2)
+        sums_of(2, n, entry, code, stride, feature, offset, to->sums);
+    else if (n_features - whole == 1)
+        sums_of(1, n, entry, code, stride, feature, offset, to->sums);
 }
 
 void SET(qn_panel_bins_f32)(const float *x, int32_t n_thresholds, const float *threshold,

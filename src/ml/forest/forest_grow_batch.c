@@ -8,6 +8,9 @@
 #include "base/text.h"
 #include "ml/forest/forest_grow_impl.h"
 
+/* Room that the kernel for sums wants behind the last feature. */
+#define SLACK_BYTES (QN_CODES * (int64_t)sizeof(uint32_t))
+
 /* ---- features of a node ---- */
 
 static int compare_features(const void *a, const void *b)
@@ -125,8 +128,9 @@ static qn_status batch_alloc(grow *g)
     QN_TRY(qn_calloc_array(g->fit->ctx, (void **)&g->found, g->end - g->first, g->record_bytes,
                            "splits of nodes"));
     for (int32_t t = 0; t < g->n_threads; t++)
-        QN_TRY(qn_calloc_array(g->fit->ctx, &g->thread[t].sums, g->bin[g->end - g->first],
-                               bytes_of(g, 1), "sums of the nodes of a level"));
+        QN_TRY(qn_calloc_array(g->fit->ctx, &g->thread[t].sums,
+                               (int64_t)bytes_of(g, g->bin[g->end - g->first]) + SLACK_BYTES, 1,
+                               "sums of the nodes of a level"));
 done:
     return st;
 }
