@@ -258,13 +258,15 @@ static qn_status category_bins(forest_fit *fit, int32_t f, int32_t most_bins)
     qn_status st = QN_OK;
 
     qn_features_name(&fit->data->features, f, name, sizeof name);
-    if (feature->arity > most_bins)
+    if (feature->arity > most_bins && !feature->bin_of)
         return qn_fail(fit->ctx, QN_EDATA,
                        "column %s has %d categories, more than the %d bins that a feature may have "
                        "(--max-bins %d, %lld rows): raise --max-bins (at most %d), or take "
                        "--too-many-categories group",
                        name, feature->arity, most_bins, fit->params.max_bins,
                        (long long)fit->n_rows, FOREST_MOST_BINS);
+    if (feature->bin_of)
+        return QN_OK;
     feature->n_bins = feature->arity;
     QN_NEW(fit->ctx, feature->bin_of, feature->arity, "bins of categories");
     for (int32_t c = 0; c < feature->arity; c++)
@@ -315,6 +317,19 @@ done:
     return st;
 }
 
+/* Where that is asked for. Collective. */
+static qn_status group_categories(forest_fit *fit, int32_t most_bins)
+{
+    qn_status st = QN_OK;
+
+    for (int32_t f = 0; f < fit->data->n_features; f++)
+        if (fit->params.too_many_categories == QN_CATEGORIES_GROUP &&
+            fit->feature[f].arity > most_bins)
+            QN_TRY(forest_bins_group(fit, f, most_bins));
+done:
+    return st;
+}
+
 static qn_status bins_prepare(forest_fit *fit, bin_sample *sample)
 {
     qn_status st = QN_OK;
@@ -338,6 +353,7 @@ qn_status forest_bins_make(forest_fit *fit)
     qn_status st = QN_OK;
 
     QN_TRY_ALL(bins_prepare(fit, &sample));
+    QN_TRY(group_categories(fit, sample.most_splits + 1));
     QN_TRY(sample_features(&sample));
     QN_TRY_ALL(take_features(fit, &sample));
 done:

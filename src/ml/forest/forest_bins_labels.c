@@ -39,14 +39,6 @@ static qn_status fail_label(const forest_fit *fit, int64_t row, double label)
                    place, label, FOREST_MOST_CLASSES);
 }
 
-static qn_status fail_weight(const forest_fit *fit, int64_t row, double weight)
-{
-    char place[512];
-
-    qn_matrix_place(fit->data, row, place, sizeof place);
-    return qn_fail(fit->ctx, QN_EDATA, "%s: weight %g: weights must be 0 or more", place, weight);
-}
-
 static qn_status scan_block(const forest_fit *fit, const qn_matrix_block *block, found *to)
 {
     for (int64_t r = 0; r < block->n_rows; r++) {
@@ -59,8 +51,6 @@ static qn_status scan_block(const forest_fit *fit, const qn_matrix_block *block,
         } else {
             to->reach = fabs(label) > to->reach ? fabs(label) : to->reach;
         }
-        if (block->weight && !(block->weight[r] >= 0 && isfinite(block->weight[r])))
-            return fail_weight(fit, block->first_row + r, block->weight[r]);
         if (block->weight && block->weight[r] > to->heaviest)
             to->heaviest = block->weight[r];
     }

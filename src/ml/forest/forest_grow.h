@@ -178,6 +178,8 @@ typedef struct forest_fit {
 /* Reads the labels: classes, or the range; checks them. Collective. */
 qn_status forest_labels_read(forest_fit *fit);
 void forest_labels_release(forest_labels *labels);
+/* Gives the categories of a feature n_bins bins. Collective. forest_bins_group.c */
+qn_status forest_bins_group(forest_fit *fit, int32_t feature, int32_t n_bins);
 /* Cuts every feature into bins. Collective. */
 qn_status forest_bins_make(forest_fit *fit);
 void forest_bins_release(forest_fit *fit);
