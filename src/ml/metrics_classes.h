@@ -57,13 +57,14 @@ qn_status qn_scores_curve(qn_context *ctx, qn_score_count *list, int64_t n, int3
                           int64_t points, qn_binary_metrics *out);
 
 /* Counts by score. Up to `limit` different scores are held as they are; of more, which must lie in
- * [0, 1], 4 x limit equal bins. Which of the two depends on the scores alone. */
+ * [0, 1], 62 << unit_bits bins, narrow near 0 and 1 where the probabilities of rare and of frequent
+ * classes crowd. Which of the two depends on the scores alone. */
 typedef struct qn_score_tally {
-    int32_t limit;
+    int32_t limit, unit_bits;
     int64_t n;            /* different scores, until there are bins */
     int64_t n_slots;      /* a power of two */
     qn_score_count *slot; /* [n_slots] by hash; a score that is NaN: empty */
-    int64_t *bin;         /* [4 x limit x 2], or NULL */
+    int64_t *bin;         /* [2 x (62 << unit_bits)], or NULL */
 } qn_score_tally;
 
 qn_status qn_score_tally_add(qn_context *ctx, qn_score_tally *tally, double score, bool is_positive,

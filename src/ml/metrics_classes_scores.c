@@ -5,8 +5,7 @@
 #include "engine/comm.h"
 #include "ml/metrics_classes.h"
 
-#define FIRST_SLOTS  1024
-#define BINS_A_SCORE 4
+#define FIRST_SLOTS 1024
 
 static int64_t slot_of(const qn_score_tally *tally, double score)
 {
@@ -43,14 +42,81 @@ static void put(qn_score_tally *tally, const qn_score_count *count)
     slot->units[1] += count->units[1];
 }
 
+/* ---- Bins ----
+ * Half of them lie below 0.5, the others are their mirror image. From 0 up, in units of 2^unit_bits
+ * bins: one unit of equal bins to 2^-20; one for each doubling to 2^-4; then 2, 4 and 8. */
+
+#define SIDE_UNITS    31
+#define FLAT_BITS     20 /* below 2^-20 bins are equal */
+#define WIDE          3  /* doublings at the upper end that have more than a unit */
+#define MANTISSA_BITS 52
+
+static int64_t count_bins(const qn_score_tally *tally)
+{
+    return (int64_t)(2 * SIDE_UNITS) << tally->unit_bits;
+}
+
+/* First unit, and the logarithm of the units, of the doubling [2^-(o + 2), 2^-(o + 1)). */
+static int64_t first_unit(int32_t o)
+{
+    static const int32_t first[WIDE] = {23, 19, 17};
+
+    return o < WIDE ? first[o] : FLAT_BITS - 1 - o;
+}
+
+static int32_t wide_bits(int32_t o)
+{
+    return o < WIDE ? WIDE - o : 0;
+}
+
+/* Place of t in [0, 0.5] among the bins of its side: the leading bits of the number. */
+static int64_t side_bin(double t, int32_t unit_bits)
+{
+    uint64_t bits;
+    int32_t o;
+
+    if (t < 1.0 / (1 << FLAT_BITS))
+        return (int64_t)(t * (double)(INT64_C(1) << (FLAT_BITS + unit_bits)));
+    if (t >= 0.5)
+        return ((int64_t)SIDE_UNITS << unit_bits) - 1;
+    memcpy(&bits, &t, sizeof bits);
+    o = 1021 - (int32_t)(bits >> MANTISSA_BITS);
+    bits &= (UINT64_C(1) << MANTISSA_BITS) - 1;
+    return (first_unit(o) << unit_bits) +
+           (int64_t)(bits >> (MANTISSA_BITS - unit_bits - wide_bits(o)));
+}
+
+/* Where bin i of a side begins; of the one behind the last: 0.5. */
+static double side_edge(int64_t i, int32_t unit_bits)
+{
+    const int64_t at_unit = i >> unit_bits;
+    int32_t o = 0;
+
+    if (at_unit == 0)
+        return ldexp((double)i, -FLAT_BITS - unit_bits);
+    while (at_unit < first_unit(o))
+        o++;
+    return ldexp(1 + ldexp((double)(i - (first_unit(o) << unit_bits)), -unit_bits - wide_bits(o)),
+                 -(o + 2));
+}
+
+/* The least score that bin i holds. */
+static double bin_score(const qn_score_tally *tally, int64_t i)
+{
+    const int64_t side = count_bins(tally) / 2;
+
+    return i < side ? side_edge(i, tally->unit_bits)
+                    : nextafter(1 - side_edge(2 * side - i, tally->unit_bits), 2);
+}
+
 static void put_bin(qn_score_tally *tally, const qn_score_count *count)
 {
-    const int64_t n_bins = (int64_t)BINS_A_SCORE * tally->limit;
-    const double at = fmin(fmax(count->score, 0), 1) * (double)n_bins;
-    int64_t *bin = tally->bin + 2 * (at < (double)n_bins ? (int64_t)at : n_bins - 1);
+    const double score = fmin(fmax(count->score, 0), 1);
+    const int64_t at = score <= 0.5 ? side_bin(score, tally->unit_bits)
+                                    : count_bins(tally) - 1 - side_bin(1 - score, tally->unit_bits);
 
-    bin[0] += count->units[0];
-    bin[1] += count->units[1];
+    tally->bin[2 * at] += count->units[0];
+    tally->bin[2 * at + 1] += count->units[1];
 }
 
 static qn_status to_bins(qn_context *ctx, qn_score_tally *tally)
@@ -59,7 +125,7 @@ static qn_status to_bins(qn_context *ctx, qn_score_tally *tally)
 
     if (tally->bin)
         return QN_OK;
-    QN_NEW0(ctx, tally->bin, (int64_t)BINS_A_SCORE * tally->limit * 2, "bins of scores");
+    QN_NEW0(ctx, tally->bin, 2 * count_bins(tally), "bins of scores");
     for (int64_t i = 0; i < tally->n_slots; i++)
         if (!isnan(tally->slot[i].score))
             put_bin(tally, &tally->slot[i]);
@@ -73,7 +139,7 @@ done:
 /* Room for one more score: at most half of the slots are taken. */
 static qn_status make_room(qn_context *ctx, qn_score_tally *tally)
 {
-    qn_score_tally grown = {.limit = tally->limit};
+    qn_score_tally grown = {.limit = tally->limit, .unit_bits = tally->unit_bits};
     qn_status st = QN_OK;
 
     if (2 * (tally->n + 1) <= tally->n_slots)
@@ -120,7 +186,7 @@ qn_status qn_score_tally_merge(qn_context *ctx, const qn_score_tally *from, qn_s
 
     if (from->bin) {
         QN_TRY(to_bins(ctx, into));
-        for (int64_t i = 0; i < (int64_t)BINS_A_SCORE * into->limit * 2; i++)
+        for (int64_t i = 0; i < 2 * count_bins(into); i++)
             into->bin[i] += from->bin[i];
     }
     for (int64_t i = 0; i < from->n_slots; i++)
@@ -134,7 +200,7 @@ done:
 static qn_status list_scores(qn_context *ctx, const qn_score_tally *tally, qn_score_count **list,
                              int64_t *n)
 {
-    const int64_t n_bins = tally->bin ? (int64_t)BINS_A_SCORE * tally->limit : 0;
+    const int64_t n_bins = tally->bin ? count_bins(tally) : 0;
     qn_status st = QN_OK;
 
     *n = 0;
@@ -144,8 +210,8 @@ static qn_status list_scores(qn_context *ctx, const qn_score_tally *tally, qn_sc
             (*list)[(*n)++] = tally->slot[i];
     for (int64_t i = 0; i < n_bins; i++)
         if (tally->bin[2 * i] || tally->bin[2 * i + 1])
-            (*list)[(*n)++] = (qn_score_count){(double)i / (double)n_bins,
-                                               {tally->bin[2 * i], tally->bin[2 * i + 1]}};
+            (*list)[(*n)++] =
+                (qn_score_count){bin_score(tally, i), {tally->bin[2 * i], tally->bin[2 * i + 1]}};
 done:
     return st;
 }
@@ -171,7 +237,7 @@ qn_status qn_score_tally_join(qn_context *ctx, qn_score_tally *tally)
     QN_TRY(qn_comm_max_int64(ctx, &has_bins, 1));
     if (has_bins) {
         QN_TRY_ALL(to_bins(ctx, tally));
-        QN_TRY(qn_comm_sum_int64(ctx, tally->bin, (int64_t)BINS_A_SCORE * tally->limit * 2));
+        QN_TRY(qn_comm_sum_int64(ctx, tally->bin, 2 * count_bins(tally)));
     } else {
         QN_TRY_ALL(list_scores(ctx, tally, &mine, &n));
         QN_TRY(qn_comm_allgather(ctx, mine, (size_t)n * sizeof *mine, (void **)&all, &bytes));
@@ -188,7 +254,7 @@ void qn_score_tally_release(qn_score_tally *tally)
 {
     qn_free(tally->slot);
     qn_free(tally->bin);
-    *tally = (qn_score_tally){.limit = tally->limit};
+    *tally = (qn_score_tally){.limit = tally->limit, .unit_bits = tally->unit_bits};
 }
 
 qn_status qn_score_tally_curve(qn_context *ctx, const qn_score_tally *tally, int32_t shift,

@@ -275,7 +275,8 @@ static void fill(qn_context *ctx, qn_score_tally *tally, uint32_t scores, int fi
 static void counted_scores_are_exact_up_to_the_limit(void **state)
 {
     qn_context *ctx = *state;
-    qn_score_tally whole = {.limit = 64}, parts = {.limit = 64}, part = {.limit = 64};
+    qn_score_tally whole = {.limit = 64, .unit_bits = 2}, parts = {.limit = 64, .unit_bits = 2},
+                   part = {.limit = 64, .unit_bits = 2};
     qn_binary_metrics a, b;
 
     fill(ctx, &whole, 64, 0, 1);
@@ -299,20 +300,21 @@ static void counted_scores_are_exact_up_to_the_limit(void **state)
 static void more_scores_are_binned_and_the_error_is_bounded(void **state)
 {
     qn_context *ctx = *state;
-    qn_score_tally exact = {.limit = 4096}, whole = {.limit = 64}, parts = {.limit = 64};
+    qn_score_tally exact = {.limit = 4096, .unit_bits = 2}, whole = {.limit = 64, .unit_bits = 2},
+                   parts = {.limit = 64, .unit_bits = 2};
     qn_binary_metrics a, b, c;
 
     fill(ctx, &exact, 3000, 0, 1);
     fill(ctx, &whole, 3000, 0, 1);
     for (int i = 0; i < 50; i++) {
-        qn_score_tally part = {.limit = 64};
+        qn_score_tally part = {.limit = 64, .unit_bits = 2};
 
         fill(ctx, &part, 3000, i, 50);
         CHECK_OK(ctx, qn_score_tally_merge(ctx, &part, &parts));
         qn_score_tally_release(&part);
     }
     CHECK(!exact.bin && whole.bin && parts.bin);
-    CHECK_EQ(memcmp(whole.bin, parts.bin, 512 * sizeof *whole.bin), 0);
+    CHECK_EQ(memcmp(whole.bin, parts.bin, 2 * 62 * 4 * sizeof *whole.bin), 0);
     CHECK_OK(ctx, qn_score_tally_curve(ctx, &exact, 0, 0, &a));
     CHECK_OK(ctx, qn_score_tally_curve(ctx, &whole, 0, 0, &b));
     CHECK_OK(ctx, qn_score_tally_curve(ctx, &parts, 0, 0, &c));
@@ -331,14 +333,48 @@ static void more_scores_are_binned_and_the_error_is_bounded(void **state)
 static void scores_at_the_ends_have_a_bin(void **state)
 {
     qn_context *ctx = *state;
-    qn_score_tally tally = {.limit = 1};
+    qn_score_tally tally = {.limit = 1, .unit_bits = 0};
 
     CHECK_OK(ctx, qn_score_tally_add(ctx, &tally, -0.0, false, 1));
     CHECK_OK(ctx, qn_score_tally_add(ctx, &tally, 0.0, true, 1));
     CHECK(!tally.bin);
     CHECK_OK(ctx, qn_score_tally_add(ctx, &tally, 1.0, true, 5));
-    CHECK(tally.bin && tally.bin[0] == 1 && tally.bin[1] == 1 && tally.bin[7] == 5);
+    CHECK(tally.bin && tally.bin[0] == 1 && tally.bin[1] == 1 && tally.bin[123] == 5);
     qn_score_tally_release(&tally);
+}
+
+/* Each score alone: the threshold is not above it, and the same for everything that is not below
+ * the threshold up to the score; thresholds rise with scores. */
+static void bins_begin_where_they_say(void **state)
+{
+    qn_context *ctx = *state;
+    double before = -1;
+
+    for (int i = 0; i <= 6000; i++) {
+        const double score = i < 1000   ? ldexp(i / 1000.0, -20) /* flat */
+                             : i < 2000 ? ldexp(1 + (i - 1000) / 1000.0, -20 + i % 17)
+                             : i < 5000 ? (i - 2000) / 3000.0
+                                        : 1 - ldexp((6000 - i) / 1000.0, -15);
+        double threshold[2];
+
+        for (int again = 0; again < 2; again++) {
+            qn_score_tally tally = {.limit = 0, .unit_bits = 2};
+            qn_binary_metrics m;
+
+            CHECK_OK(ctx, qn_score_tally_add(ctx, &tally, again ? threshold[0] : score, true, 1));
+            CHECK_OK(ctx, qn_score_tally_curve(ctx, &tally, 0, 0, &m));
+            CHECK_EQ(m.n, 1);
+            threshold[again] = m.threshold[0];
+            qn_binary_metrics_release(&m);
+            qn_score_tally_release(&tally);
+        }
+        CHECK(threshold[0] <= score && threshold[0] == threshold[1]);
+        CHECK(score - threshold[0] <= fmax(fmin(score, 1 - score) / 3, 1e-6));
+        if (i >= 2000 && i < 5000) {
+            CHECK(threshold[0] >= before);
+            before = threshold[0];
+        }
+    }
 }
 
 static qn_status everything(qn_context *ctx)
@@ -348,7 +384,7 @@ static qn_status everything(qn_context *ctx)
     const qn_scored_rows scored = {.n = 7, .score = seven_score, .label = seven_label};
     qn_class_metrics m;
     qn_binary_metrics b;
-    qn_score_tally tally = {.limit = 600}, other = {.limit = 600};
+    qn_score_tally tally = {.limit = 600, .unit_bits = 1}, other = {.limit = 600, .unit_bits = 1};
     qn_status st = QN_OK;
 
     QN_TRY(qn_classes_evaluate(ctx, &rows, &m));
@@ -398,6 +434,7 @@ int main(void)
         TEST(counted_scores_are_exact_up_to_the_limit),
         TEST(more_scores_are_binned_and_the_error_is_bounded),
         TEST(scores_at_the_ends_have_a_bin),
+        TEST(bins_begin_where_they_say),
         TEST(metrics_survive_every_failed_allocation),
     };
 

@@ -16,6 +16,8 @@
 #define CHUNK_BYTES  (256 * 1024)
 #define CHUNK_ROWS   1024
 #define MOST_SCORES  65536 /* different ones that are held, over all curves */
+#define UNIT_BITS    14    /* all curves together have so many units of bins: 16 MB a thread */
+#define CURVE_BITS   12    /* one has at most */
 #define CURVE_POINTS 1000  /* as Spark's */
 
 /* Sums of a cell: of classes the loss alone. */
@@ -291,8 +293,13 @@ static qn_status thread_init(const judge_work *w, judge_thread *t)
     QN_NEW0(ctx, t->confusion, (k + 1) * (k + 1), "a confusion matrix");
     QN_NEW0(ctx, t->rows, k + 1, "rows of classes");
     QN_NEW0(ctx, t->tally, w->n_curves, "scores of a thread");
-    for (int32_t c = 0; c < w->n_curves; c++)
+    for (int32_t c = 0; c < w->n_curves; c++) {
         t->tally[c].limit = MOST_SCORES / w->n_curves;
+        t->tally[c].unit_bits = UNIT_BITS;
+        while (w->n_curves << t->tally[c].unit_bits > 1 << UNIT_BITS ||
+               t->tally[c].unit_bits > CURVE_BITS)
+            t->tally[c].unit_bits--;
+    }
 done:
     return st;
 }
