@@ -40,8 +40,9 @@ def fast_folder():
 class Box:
     """A folder `data` that is counted, and room beside it."""
 
-    def __init__(self):
-        self.root = os.path.realpath(tempfile.mkdtemp(prefix="qn-crash-", dir=fast_folder()))
+    def __init__(self, fast=True):
+        folder = fast_folder() if fast else None
+        self.root = os.path.realpath(tempfile.mkdtemp(prefix="qn-crash-", dir=folder))
         self.data = os.path.join(self.root, "data")
         self.log = os.path.join(self.root, "log")
         self.runs = 0
@@ -221,6 +222,13 @@ class Scenario:
 
     def look(self, box):
         return tuple(snapshot(path) for path in self.sets(box))
+
+
+def needs_parquet():
+    said = subprocess.run([QUERN, "doctor"], capture_output=True, text=True).stdout
+    if any(line.startswith("missing") and "Parquet" in line for line in said.splitlines()):
+        print("skipped: the Parquet module is not built")
+        sys.exit(77)
 
 
 def sample(n, wanted):
