@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/context.h"
+#include "base/file.h"
 #include "data/parquet.h"
 #include "lifecycle/upsert_impl.h"
 
@@ -16,6 +17,8 @@ qn_status qn_dataset_need(qn_context *ctx, const char *path, char **folder)
 
     if (st == QN_OK && kind == QN_DATASET_NONE)
         st = qn_fail(ctx, QN_ENOTFOUND, "there is no data set %s", path);
+    if (st == QN_OK && kind == QN_DATASET_PLAIN && !qn_path_is_dir(path))
+        st = qn_fail(ctx, QN_EEXISTS, "%s is a file; a data set is a folder", path);
     if (st == QN_OK && kind == QN_DATASET_PLAIN)
         st = qn_fail(ctx, QN_EINVAL,
                      "%s is a plain folder without a manifest\ntry: quern data compact %s, which "

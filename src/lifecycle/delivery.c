@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -114,14 +115,29 @@ done:
     return st;
 }
 
+/* Rows that were added to the file after it was read must not go with it. */
+static bool has_changed(const char *path, const struct stat *before)
+{
+    struct stat now;
+
+    return stat(path, &now) != 0 || now.st_ino != before->st_ino || now.st_dev != before->st_dev ||
+           now.st_size != before->st_size || now.st_mtim.tv_sec != before->st_mtim.tv_sec ||
+           now.st_mtim.tv_nsec != before->st_mtim.tv_nsec;
+}
+
 /* Both sides are on disk: nothing that happens here is a failure of the command. */
 static void remove_source(qn_context *ctx, const qn_process_options *options,
-                          qn_process_result *result)
+                          const struct stat *before, qn_process_result *result)
 {
     qn_status st = QN_OK;
 
     if (options->source == QN_SOURCE_KEEP)
         return;
+    if (has_changed(options->csv, before)) {
+        qn_emit_warning(ctx, "%s has changed since it was opened and stays: process it again",
+                        options->csv);
+        return;
+    }
     if (options->source == QN_SOURCE_MOVE)
         st = move_source(ctx, options, result->taken);
     else if (unlink(options->csv) != 0)
@@ -135,6 +151,8 @@ static void remove_source(qn_context *ctx, const qn_process_options *options,
 
 static qn_status check_source(qn_context *ctx, const qn_process_options *options)
 {
+    if (!options->output[0])
+        return qn_fail(ctx, QN_EINVAL, "--output is empty: name a folder");
     if (strcmp(options->csv, "-") == 0)
         return qn_fail(ctx, QN_EINVAL,
                        "--csv -: process keeps account of the files that it has taken\n"
@@ -153,11 +171,13 @@ qn_status qn_process_run(qn_context *ctx, const qn_process_options *process,
     qn_rating_input_options in = *input;
     const char *csv = process->csv;
     char note[96], ratio[32];
+    struct stat before = {0};
     qn_delivery *delivery = NULL;
     qn_status st = QN_OK;
 
     *result = (qn_process_result){.side = {{.name = "train"}, {.name = "test"}}};
     QN_TRY(check_source(ctx, process));
+    stat(csv, &before); /* one that is not there is told when it is opened */
     in.input = (qn_text_list){.item = &csv, .n = 1};
     qn_format_double(process->train_ratio, ratio);
     snprintf(note, sizeof note, "ratio %s, seed %lld", ratio, (long long)process->seed);
@@ -180,7 +200,7 @@ qn_status qn_process_run(qn_context *ctx, const qn_process_options *process,
     QN_TRY(qn_deliveries_run(ctx, &job, &delivery, 1, options));
     qn_delivery_result(delivery, &result->upsert);
     if (!options->dry_run)
-        remove_source(ctx, process, result);
+        remove_source(ctx, process, &before, result);
     result->total_s = qn_seconds() - start;
 done:
     qn_delivery_close(delivery);

@@ -115,6 +115,8 @@ qn_status qn_merge_run(qn_context *ctx, const qn_merge_options *merge,
     qn_status st = QN_OK;
 
     *result = (qn_merge_result){0};
+    if (!merge->streaming[0] || !merge->processed[0])
+        QN_TRY(qn_fail(ctx, QN_EINVAL, "--streaming and --processed name folders; one is empty"));
     QN_TRY(qn_paths_apart(ctx, "--streaming", merge->streaming, "--processed", merge->processed));
     for (int32_t i = 0; i < 2; i++) {
         qn_merge_side *side = &result->side[i];

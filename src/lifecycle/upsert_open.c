@@ -13,23 +13,38 @@
 
 /* ---- paths ---- */
 
+/* The rejects file is neither input nor in a data set. */
+static qn_status check_rejects(const qn_delivery *d)
+{
+    const qn_text_list *input = &d->spec.input->input;
+    const char *rejects = d->options->rejects;
+    qn_status st = QN_OK;
+
+    if (!rejects[0])
+        QN_TRY(qn_fail(d->ctx, QN_EINVAL, "--rejects is empty: name a file"));
+    for (int64_t f = 0; f < input->n; f++)
+        QN_TRY(qn_paths_apart(d->ctx, "--rejects", rejects, "the input", input->item[f]));
+    for (int32_t i = 0; i < d->n_sides; i++)
+        QN_TRY(qn_paths_apart(d->ctx, "--rejects", rejects, "the data set", d->side[i].path));
+done:
+    return st;
+}
+
 static qn_status check_paths(const qn_delivery *d)
 {
     const qn_text_list *input = &d->spec.input->input;
     qn_status st = QN_OK;
 
-    if (d->n_sides == 2)
-        QN_TRY(qn_paths_apart(d->ctx, d->side[0].name, d->side[0].path, d->side[1].name,
-                              d->side[1].path));
     for (int32_t i = 0; i < d->n_sides; i++) {
+        if (!d->side[i].path[0])
+            QN_TRY(qn_fail(d->ctx, QN_EINVAL, "the path of the data set is empty"));
         for (int64_t f = 0; f < input->n; f++)
             if (strcmp(input->item[f], "-") != 0)
                 QN_TRY(qn_paths_apart(d->ctx, "the input", input->item[f], "the data set",
                                       d->side[i].path));
-        if (d->options->rejects)
-            QN_TRY(qn_paths_apart(d->ctx, "--rejects", d->options->rejects, "the data set",
-                                  d->side[i].path));
     }
+    if (d->options->rejects)
+        QN_TRY(check_rejects(d));
 done:
     return st;
 }
@@ -115,12 +130,33 @@ void qn_delivery_entry(const qn_delivery *d, int32_t i, int64_t t, qn_dataset_ta
              d->spec.note ? ", " : "", d->spec.note ? d->spec.note : "");
 }
 
-static const qn_dataset_taken *find_taken(const qn_dataset_manifest *m, const char *digest)
+static int compare_taken(const void *a, const void *b)
 {
+    return strcmp((*(const qn_dataset_taken *const *)a)->digest,
+                  (*(const qn_dataset_taken *const *)b)->digest);
+}
+
+/* A side's ledger by digest; free with qn_free. */
+static qn_status sort_ledger(qn_context *ctx, const qn_dataset_manifest *m,
+                             const qn_dataset_taken ***ledger)
+{
+    qn_status st = QN_OK;
+
+    QN_NEW(ctx, *ledger, m->n_taken, "the ledger of files taken");
     for (int64_t i = 0; i < m->n_taken; i++)
-        if (strcmp(m->taken[i].digest, digest) == 0)
-            return &m->taken[i];
-    return NULL;
+        (*ledger)[i] = &m->taken[i];
+    qsort(*ledger, (size_t)m->n_taken, sizeof **ledger, compare_taken);
+done:
+    return st;
+}
+
+static const qn_dataset_taken *find_taken(const qn_dataset_taken *const *ledger, int64_t n,
+                                          const qn_dataset_taken *entry)
+{
+    const qn_dataset_taken *const *found =
+        bsearch(&entry, ledger, (size_t)n, sizeof *ledger, compare_taken);
+
+    return found ? *found : NULL;
 }
 
 /* One side has the file, the other has not: it must be cut the same way again. */
@@ -138,32 +174,40 @@ static qn_status check_note(const qn_delivery *d, int32_t side, const char *had,
                    d->side[side].name, had);
 }
 
-/* Which files are new. A file that one of two sides has taken is read again for the other. */
+/* Whether file `t` is new to any side. A file that one of two sides has taken is read again for the
+ * other. */
+static qn_status look_up_file(qn_delivery *d, const qn_dataset_taken **const ledger[2], int64_t t)
+{
+    const qn_dataset_taken *had[2] = {NULL, NULL};
+    char name[QN_TAKEN_NAME];
+
+    for (int32_t i = 0; i < d->n_sides; i++) {
+        qn_dataset_taken entry;
+
+        qn_delivery_entry(d, i, t, &entry, name);
+        had[i] = find_taken(ledger[i], d->state[i].writer.old.n_taken, &entry);
+        d->is_fresh[t] |= !had[i];
+        d->state[i].known = d->n_sides == 2 && had[i];
+    }
+    if (d->n_sides == 2 && (!had[0] || !had[1]) && had[0] != had[1])
+        return check_note(d, had[0] ? 0 : 1, had[had[0] ? 0 : 1]->name, name);
+    return QN_OK;
+}
+
 static qn_status look_up(qn_delivery *d)
 {
+    const qn_dataset_taken **ledger[2] = {NULL, NULL};
     qn_status st = QN_OK;
 
     QN_TRY(qn_rating_input_digests(d->ctx, d->input, &d->taken, &d->n_taken));
     QN_NEW0(d->ctx, d->is_fresh, d->n_taken, "new files");
-    for (int64_t t = 0; t < d->n_taken; t++) {
-        const qn_dataset_taken *had[2] = {NULL, NULL};
-        char name[QN_TAKEN_NAME];
-
-        for (int32_t i = 0; i < d->n_sides; i++) {
-            qn_dataset_taken entry;
-
-            qn_delivery_entry(d, i, t, &entry, name);
-            had[i] = find_taken(&d->state[i].writer.old, entry.digest);
-            d->is_fresh[t] |= !had[i];
-            if (d->n_sides == 2 && had[i] && i == 1 && !had[0])
-                QN_TRY(check_note(d, 1, had[1]->name, name));
-        }
-        if (d->n_sides == 2 && had[0] && !had[1])
-            QN_TRY(check_note(d, 0, had[0]->name, name));
-        for (int32_t i = 0; i < d->n_sides && d->n_sides == 2; i++)
-            d->state[i].known = had[i] != NULL;
-    }
+    for (int32_t i = 0; i < d->n_sides; i++)
+        QN_TRY(sort_ledger(d->ctx, &d->state[i].writer.old, &ledger[i]));
+    for (int64_t t = 0; t < d->n_taken; t++)
+        QN_TRY(look_up_file(d, ledger, t));
 done:
+    qn_free(ledger[0]);
+    qn_free(ledger[1]);
     return st;
 }
 

@@ -40,6 +40,11 @@ refused 2 'train_ratio|train-ratio' data process --csv again.csv --output u --tr
 printf 'CUST_ID,DATE\n1,2005-01-01\n' >short.csv
 refused 2 'MOVIE_ID|movieId' data process --csv short.csv --output u --source delete
 
+refused 2 'output is empty' data process --csv again.csv --output ''
+refused 2 'path of the data set is empty' data upsert --input again.csv --into ''
+refused 2 'are the same place' data upsert --input again.csv --into x --rejects again.csv --overwrite
+refused 2 'again.csv is a file' data verify again.csv
+
 # Merge: train to train, test to test; what is missing is skipped.
 run data merge --streaming s --processed p --dry-run
 expect_code 0
