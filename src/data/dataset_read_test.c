@@ -112,19 +112,52 @@ done:
     return st;
 }
 
+static void skip_without_module(qn_context *ctx)
+{
+    const char *version;
+
+    if (qn_parquet_version(ctx, &version) != QN_OK) {
+        print_message("skipped: %s\n", qn_context_error(ctx));
+        skip();
+    }
+}
+
+static void a_generation_that_goes_while_it_is_read_is_told(void **state)
+{
+    box *b = *state;
+    qn_context *ctx = b->ctx;
+    const char *path = b->path;
+    const qn_column_request request = {.field = 0, .type = QN_INT32};
+    qn_source *source = NULL;
+    qn_reader *reader = NULL;
+    const qn_batch *batch;
+    int64_t n, bytes;
+    qn_status st;
+
+    skip_without_module(ctx);
+    CHECK_OK(ctx, write_ratings(ctx, b->path));
+    CHECK_OK(ctx, qn_source_open(ctx, &(qn_source_options){.path = &path, .n_paths = 1}, &source));
+    CHECK_OK(ctx, write_ratings(ctx, b->path));
+    CHECK_OK(ctx, qn_dataset_gc(ctx, b->path, 1, &n, &bytes));
+    CHECK_EQ(n, 1);
+    st = qn_source_open_split(ctx, source, 0, &request, 1, &reader);
+    if (st == QN_OK)
+        st = qn_reader_next(ctx, reader, &batch);
+    CHECK_EQ(st, QN_EBUSY);
+    CHECK_ERROR(ctx, "was rewritten while it was read: run again");
+    qn_reader_close(reader);
+    qn_source_free(source);
+}
+
 static void ratings_need_no_column_options(void **state)
 {
     box *b = *state;
     qn_context *ctx = b->ctx;
     qn_ratings_options options;
     qn_triples *triples = NULL;
-    const char *version;
     const char *path = b->path;
 
-    if (qn_parquet_version(ctx, &version) != QN_OK) {
-        print_message("skipped: %s\n", qn_context_error(ctx));
-        skip();
-    }
+    skip_without_module(ctx);
     CHECK_OK(ctx, write_ratings(ctx, b->path));
     qn_params_init(&qn_ratings_table, &options);
     options.input = (qn_text_list){.item = &path, .n = 1};
@@ -148,6 +181,7 @@ int main(void)
         BOX(a_source_has_the_files_of_the_manifest_in_order_of_names),
         BOX(a_file_that_is_gone_or_cut_short_is_told),
         BOX(a_data_set_without_rows_says_so),
+        BOX(a_generation_that_goes_while_it_is_read_is_told),
         BOX(ratings_need_no_column_options),
     };
 

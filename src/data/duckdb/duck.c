@@ -118,6 +118,13 @@ static bool starts(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+/* A file of a generation that was there when the files were listed (data/dataset.h). */
+static bool is_rewritten(const char *text)
+{
+    return strstr(text, ".generations/") &&
+           (strstr(text, "No such file") || strstr(text, "No files found"));
+}
+
 /* The kind is told by the first words: not every call has a code for it. */
 qn_status qn_duck_fail(qn_context *ctx, const char *path, const char *message)
 {
@@ -133,6 +140,9 @@ qn_status qn_duck_fail(qn_context *ctx, const char *path, const char *message)
         return qn_fail(ctx, QN_EINTERNAL, "%s: DuckDB: %.*s", path, length, text);
     if (starts(text, "INTERRUPT"))
         return qn_fail(ctx, QN_ECANCELLED, "%s: interrupted", path);
+    if (is_rewritten(text))
+        return qn_fail(ctx, QN_EBUSY, "%s: the data set was rewritten while it was read: run again",
+                       path);
     if (strstr(text, "No space left on device") || strstr(text, "Input/output error"))
         return qn_fail(ctx, QN_EIO, "%s: %.*s", path, length, text);
     return qn_fail(ctx, QN_EDATA,
