@@ -78,8 +78,9 @@ const qn_command qn_cmd_futures = {
         "A row is dropped for one reason, the first of these that holds: malformed (a wrong number "
         "of fields, an id or rating that is no number, a date that there is not such as "
         "2005-02-30, a line under a movie that is no number), null (a value is missing), "
-        "outOfRange (an id beyond 32 bits, a rating beyond 16777216, a date outside of the years 1 "
-        "to 9999). Times are cut to their date, UTC; whole numbers as dates are seconds since "
+        "outOfRange (an id beyond 32 bits, a rating beyond 16777216 or in Netflix text with a "
+        "fraction, a date outside of the years 1 to 9999). Times are cut to their date, UTC; whole "
+        "numbers as dates are seconds since "
         "1970. --rejects writes each dropped row with file and line (in Parquet the row, from 0).",
     .examples = "  quern futures --input future.txt --output future.csv\n"
                 "  quern futures --input daily/ --output future.csv --rejects rejects.csv "

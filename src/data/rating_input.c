@@ -220,8 +220,8 @@ static qn_status find_columns(qn_context *ctx, const qn_rating_input_options *op
     return QN_OK;
 }
 
-/* Ratings with fractions among the first rows make all of them doubles. A pipe cannot be read
- * twice: there the type guessed of its first rows decides. */
+/* Ratings with fractions among the first rows make all of them doubles; Netflix text has whole
+ * ones. A pipe cannot be read twice: there the type guessed of its first rows decides. */
 static qn_status find_type(qn_context *ctx, qn_rating_input *input)
 {
     const qn_column_request *request = &input->columns.request[input->columns.rating];
@@ -229,9 +229,10 @@ static qn_status find_type(qn_context *ctx, qn_rating_input *input)
     qn_reader *reader = NULL;
     qn_status st = QN_OK;
 
+    if (input->source->format == QN_FORMAT_NETFLIX)
+        return QN_OK;
     if (input->source->is_once) {
-        input->is_double = input->source->format != QN_FORMAT_NETFLIX &&
-                           input->source->schema.field[request->field].type == QN_DOUBLE;
+        input->is_double = input->source->schema.field[request->field].type == QN_DOUBLE;
         return QN_OK;
     }
     if (qn_source_n_splits(input->source) == 0)

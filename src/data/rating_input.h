@@ -40,7 +40,8 @@ typedef struct qn_rating_input qn_rating_input;
 qn_status qn_rating_input_open(qn_context *ctx, const qn_rating_input_options *options,
                                qn_rating_input **input);
 void qn_rating_input_free(qn_rating_input *input);
-/* Whether ratings are doubles (a column that is not whole numbers in the first rows). */
+/* Whether ratings are doubles: a column, not of Netflix text, that is not whole numbers in the
+ * first rows. */
 bool qn_rating_input_is_double(const qn_rating_input *input);
 /* What the columns are called in the input; date "" where there is none. */
 void qn_rating_input_columns(const qn_rating_input *input, qn_dataset_columns *columns);
@@ -50,12 +51,13 @@ typedef struct qn_rating_input_counts {
     int64_t rows_delivered;
     int64_t dropped[QN_DROP_REASONS]; /* DUPLICATE 0 here */
     int64_t files, bytes;
-    bool has_fraction; /* a rating was no whole number */
+    bool has_fraction; /* a rating that was delivered is no whole number */
     char first[512];   /* "file, line 17: ..." of the first dropped row; "" if none */
 } qn_rating_input_counts;
 
-/* Delivers all rows, on all threads; `thread` for qn_row_pile_add. `rating_whole`: a rating that is
- * no whole number is out of range. Rejects go to `rejects` (may be NULL). */
+/* Delivers all rows, on all threads; `thread` for qn_row_pile_add. `rating_whole`, and Netflix
+ * text always: a rating that is no whole number is out of range. Rejects go to `rejects` (may be
+ * NULL). */
 struct qn_rejects_file;
 typedef qn_status qn_rating_input_rows(void *arg, int32_t thread, const qn_rating_row *row,
                                        int64_t n);

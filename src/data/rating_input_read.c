@@ -96,8 +96,8 @@ static qn_status convert(read_job *job, read_thread *t, const batch_values *v, u
         if (is_good_rating(rating, false) && days >= FIRST_DAY && days <= LAST_DAY) {
             const bool is_part = is_fraction(rating);
 
-            has_fraction |= is_part;
             if (!(is_part && whole)) {
+                has_fraction |= is_part;
                 ++*n;
                 continue;
             }
@@ -309,7 +309,7 @@ qn_status qn_rating_input_read(qn_context *ctx, qn_rating_input *input, bool rat
 {
     read_job job = {.ctx = ctx,
                     .input = input,
-                    .rating_whole = rating_whole,
+                    .rating_whole = rating_whole || input->source->format == QN_FORMAT_NETFLIX,
                     .rejects = rejects,
                     .rows = rows,
                     .arg = arg,

@@ -262,7 +262,7 @@ static void a_fraction_is_out_of_range_where_ratings_are_whole(void **state)
 
     read_all(b, &options, true, 0, &got);
     CHECK_TEXT(qn_string_text(&got.rows), "1 1 3 0\n");
-    CHECK(got.counts.has_fraction);
+    CHECK(!got.counts.has_fraction);
     CHECK_EQ(got.counts.dropped[QN_DROP_RANGE], 2);
     snprintf(expected, sizeof expected,
              "%s, line 3: column rating: 3.5 is not a whole number, as ratings are here", path);
@@ -276,6 +276,19 @@ static void a_fraction_is_out_of_range_where_ratings_are_whole(void **state)
     reading_release(&got);
 }
 
+static void netflix_text_has_whole_ratings_whatever_is_asked(void **state)
+{
+    bench *b = *state;
+    const char *path = folder_put(b->dir, "a.txt", "1:\n5,3.5,2005-01-01\n6,4.0,2005-01-01\n");
+    const qn_rating_input_options options = input_of(&path, 1, 0);
+    reading_of got = {0};
+
+    read_all(b, &options, false, 0, &got);
+    CHECK_TEXT(qn_string_text(&got.rows), "1 6 4 12784\n");
+    CHECK(!got.counts.has_fraction);
+    reading_release(&got);
+}
+
 static void fractions_in_the_first_rows_make_ratings_doubles(void **state)
 {
     static const struct {
@@ -284,7 +297,8 @@ static void fractions_in_the_first_rows_make_ratings_doubles(void **state)
     } known[] = {{"user,item,rating,date\n1,1,3.0,0\n", false},
                  {"user,item,rating,date\n1,1,3.5,0\n", true},
                  {"user,item,rating,date\n1,1,4,0\n", false},
-                 {"1:\n5,3,2005-01-01\n", false}};
+                 {"1:\n5,3,2005-01-01\n", false},
+                 {"1:\n5,3.5,2005-01-01\n", false}};
     bench *b = *state;
 
     for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
@@ -543,6 +557,7 @@ int main(void)
         TEST(columns_are_found_by_name_in_any_order),
         TEST(dates_are_days_and_must_be_dates),
         TEST(a_fraction_is_out_of_range_where_ratings_are_whole),
+        TEST(netflix_text_has_whole_ratings_whatever_is_asked),
         TEST(fractions_in_the_first_rows_make_ratings_doubles),
         TEST(a_missing_column_is_named_with_those_that_are_there),
         TEST(a_row_of_several_lines_keeps_its_place),

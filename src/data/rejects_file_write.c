@@ -71,7 +71,8 @@ static qn_status merge_open(qn_rejects_file *r, lost_merge *m)
     qn_status st = QN_OK;
 
     m->rejects = r;
-    qsort(r->lost, (size_t)r->n_lost, r->lost ? sizeof *r->lost : 1, qn_reject_lost_compare);
+    if (r->n_lost > 0)
+        qsort(r->lost, (size_t)r->n_lost, sizeof *r->lost, qn_reject_lost_compare);
     QN_NEW0(r->ctx, m->cursor, r->n_lost_runs + 1, "runs of rejected rows");
     m->n_cursors = r->n_lost_runs + 1;
     m->cursor[r->n_lost_runs] = (lost_cursor){.row = r->lost, .n = r->n_lost};
