@@ -25,15 +25,19 @@ typedef struct picture {
     forest_step *steps;
     double *y;          /* [n] middle of each box */
     double least, most; /* predictions of leaves */
+    int32_t *place;     /* [n_classes] of a class among those that any tree saw, or -1 */
     int32_t n_leaves;
 } picture;
 
-static const char *class_colour(int32_t c)
+static const char *class_colour(const picture *p, int32_t c)
 {
     static const char *const colours[] = {"#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#76b7b2",
                                           "#edc948", "#b07aa1", "#9c755f", "#ff9da7", "#bab0ac"};
 
-    return colours[c % (int32_t)(sizeof colours / sizeof *colours)];
+    const int32_t n = (int32_t)(sizeof colours / sizeof *colours);
+
+    return c >= 0 && c < p->shower->model->n_classes && p->place[c] >= 0 ? colours[p->place[c] % n]
+                                                                         : "#bab0ac";
 }
 
 /* Text for XML. */
@@ -122,6 +126,21 @@ static void lay_out(picture *p)
         p->y[p->steps[i].parent] += p->y[i] / 2;
 }
 
+/* A tree may have drawn no row of a class that the others know: colours are the same in all. */
+static void place_classes(picture *p)
+{
+    const qn_forest_model *m = p->shower->model;
+    int32_t n = 0;
+
+    for (int32_t c = 0; c < m->n_classes; c++) {
+        double weight = 0;
+
+        for (int32_t t = 0; t < m->n_trees; t++)
+            weight += m->stats[m->first_node[t] * m->n_stats + c];
+        p->place[c] = weight > 0 ? n++ : -1;
+    }
+}
+
 /* ---- Drawing ---- */
 
 static void draw_edge(picture *p, int64_t i)
@@ -152,7 +171,7 @@ static void draw_shares(picture *p, const qn_tree_node *node, double x, double y
             qn_string_addf(&p->shower->text,
                            "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.2f\" height=\"5\" "
                            "fill=\"%s\"/>\n",
-                           x, y + BOX_HEIGHT / 2.0 - 5, width, class_colour(c));
+                           x, y + BOX_HEIGHT / 2.0 - 5, width, class_colour(p, c));
         x += width;
     }
 }
@@ -170,7 +189,8 @@ static void fill_of(const picture *p, const qn_tree_node *node, char out[64])
     } else if (m->is_classifier) {
         if (c >= 0 && c < m->n_classes && total > 0)
             share = stats_of(p, node)[c] / total;
-        snprintf(out, 64, "fill=\"%s\" fill-opacity=\"%.2f\"", class_colour(c), 0.12 + 0.5 * share);
+        snprintf(out, 64, "fill=\"%s\" fill-opacity=\"%.2f\"", class_colour(p, c),
+                 0.12 + 0.5 * share);
     } else {
         share = range > 0 ? (node->prediction - p->least) / range : 0.5;
         snprintf(out, 64, "fill=\"#4e79a7\" fill-opacity=\"%.2f\"", 0.08 + 0.6 * share);
@@ -238,7 +258,6 @@ static void draw_box(picture *p, int64_t i)
 static void draw_head(picture *p)
 {
     const qn_forest_model *m = p->shower->model;
-    const int32_t shown = m->n_classes < LEGEND_MOST ? m->n_classes : LEGEND_MOST;
     qn_string *s = &p->shower->text;
 
     qn_string_addf(s, "<text x=\"%d\" y=\"28\" class=\"t\">Tree %d of %d</text>\n", MARGIN, p->tree,
@@ -248,11 +267,16 @@ static void draw_head(picture *p)
                    "branch is where the condition holds</text>\n",
                    MARGIN + 120, strrchr(forest_class_of(m)->name, '.') + 1, p->n,
                    m->walk->depth[p->tree]);
-    for (int32_t c = 0; c < shown; c++)
+    for (int32_t c = 0; c < m->n_classes; c++) {
+        const int32_t x = MARGIN + 76 * p->place[c];
+
+        if (p->place[c] < 0 || p->place[c] >= LEGEND_MOST)
+            continue;
         qn_string_addf(s,
                        "<rect x=\"%d\" y=\"42\" width=\"12\" height=\"12\" fill=\"%s\"/>\n"
                        "<text x=\"%d\" y=\"52\" class=\"s\">class %d</text>\n",
-                       MARGIN + 76 * c, class_colour(c), MARGIN + 76 * c + 17, c);
+                       x, class_colour(p, c), x + 17, c);
+    }
     if (!m->is_classifier)
         qn_string_addf(s, "<text x=\"%d\" y=\"52\" class=\"s\">pale %.6g, dark %.6g</text>\n",
                        MARGIN, p->least, p->most);
@@ -300,10 +324,13 @@ qn_status forest_show_svg(forest_shower *shower)
 
     QN_TRY(forest_show_steps(shower->ctx, m, t, &p.steps));
     QN_NEW(shower->ctx, p.y, p.n, "a picture of a tree");
+    QN_NEW(shower->ctx, p.place, m->n_classes, "a picture of a tree");
+    place_classes(&p);
     lay_out(&p);
     QN_TRY(draw(&p));
 done:
     qn_free(p.steps);
     qn_free(p.y);
+    qn_free(p.place);
     return st;
 }
