@@ -116,6 +116,15 @@ done:
     return st;
 }
 
+/* What an offset counts where there is no line: text that cannot be read again has bytes, a stream
+ * of batches, which has no format, rows. */
+static const char *place_word(const qn_source *source, int64_t line)
+{
+    const bool is_piped_text = source->is_once && source->format != QN_FORMAT_AUTO;
+
+    return line > 0 ? "line" : is_piped_text ? "byte" : "row";
+}
+
 void qn_row_place(qn_context *ctx, qn_source *source, int64_t split,
                   const qn_column_request *request, int32_t n_columns, int64_t row, char *out,
                   size_t size)
@@ -127,7 +136,7 @@ void qn_row_place(qn_context *ctx, qn_source *source, int64_t split,
     if (offset < 0)
         snprintf(out, size, "%s, row %" PRId64 " of split %" PRId64, path, row, split);
     else
-        snprintf(out, size, "%s, %s %" PRId64, path, line > 0 ? "line" : "row",
+        snprintf(out, size, "%s, %s %" PRId64, path, place_word(source, line),
                  line > 0 ? line : offset);
 }
 
@@ -158,5 +167,5 @@ void qn_reject_place(qn_context *ctx, const qn_source *source, int64_t split,
     const int64_t line = qn_source_line_number(ctx, source, split, reject->offset);
 
     snprintf(out, size, "%s, %s %" PRId64 ": %s", qn_source_split_path(source, split),
-             line > 0 ? "line" : "row", line > 0 ? line : reject->offset, value);
+             place_word(source, line), line > 0 ? line : reject->offset, value);
 }

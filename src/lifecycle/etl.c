@@ -1,5 +1,8 @@
 #include "lifecycle/etl.h"
 
+#include <string.h>
+#include <sys/stat.h>
+
 #include "base/context.h"
 
 static const qn_param etl_rows[] = {
@@ -26,6 +29,19 @@ const qn_params qn_etl_table = {.name = "etl",
                                 .n = sizeof etl_rows / sizeof *etl_rows,
                                 .struct_size = sizeof(qn_etl_options)};
 
+/* A pipe or standard input: looking into it would take away what is read later. */
+static bool is_once(const qn_text_list *files)
+{
+    for (int64_t i = 0; i < files->n; i++) {
+        struct stat info;
+
+        if (strcmp(files->item[i], "-") == 0 ||
+            (stat(files->item[i], &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)))
+            return true;
+    }
+    return false;
+}
+
 /* A column that holds fractions on one side makes both sides doubles, when both are new. */
 static qn_status any_double(qn_context *ctx, const qn_rating_input_options input[2], bool *is)
 {
@@ -35,6 +51,8 @@ static qn_status any_double(qn_context *ctx, const qn_rating_input_options input
     for (int32_t i = 0; i < 2; i++) {
         qn_rating_input *open = NULL;
 
+        if (is_once(&input[i].input))
+            continue;
         QN_TRY(qn_rating_input_open(ctx, &input[i], &open));
         *is |= qn_rating_input_is_double(open);
         qn_rating_input_free(open);

@@ -90,4 +90,9 @@ expect_code 0
 [ -d new/train/year=2005 ] && [ ! -d new/train/year=2005/month=9 ] || fail "by year"
 run data history new/train
 expect_out 'by year, zstd'
+# Standard input is looked into once.
+"$quern" etl --train-file - --test-file test.txt --parquet-train-path piped/train --parquet-test-path piped/test \
+    <train.txt >"$out" 2>"$err" || fail "standard input"
+expect_out '^read +8 rows, 2 bad'
+expect_out 'the first: -, byte [0-9]+: malformed row: not a row'
 echo "etl: fine"
