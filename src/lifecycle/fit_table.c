@@ -59,6 +59,12 @@ static bool may_miss(const fit_job *job)
     return ops->takes_missing && (!ops->keeps_missing || ops->keeps_missing(job->params));
 }
 
+/* Whether labels are held: rows of libsvm have one that needs no name. */
+static bool keeps_label(const fit_job *job)
+{
+    return job->algo->table->needs_label || (job->algo->table->uses_label && job->input->label);
+}
+
 /* Everything that can be known to be wrong before the first byte is read. */
 static qn_status check(const fit_job *job)
 {
@@ -70,9 +76,6 @@ static qn_status check(const fit_job *job)
 
     QN_TRY(qn_params_check(ctx, &qn_matrix_table, job->input));
     QN_TRY(qn_params_check(ctx, job->algo->params, job->params));
-    if (ops->needs_label && !job->input->label)
-        return qn_fail(ctx, QN_EINVAL, "%s learns from labels: name their column with --label",
-                       job->algo->name);
     if (job->input->on_missing == QN_MISSING_KEEP && !may_miss(job))
         return qn_fail(
             ctx, QN_EINVAL,
@@ -144,8 +147,8 @@ static void emit_data(const fit_job *job)
         qn_features_name(&r->features, j, text, sizeof text);
         qn_emit_fact(ctx, "data.features[]", text);
     }
-    if (job->input->label)
-        qn_emit_fact(ctx, "data.label", job->input->label);
+    if (r->features.label)
+        qn_emit_fact(ctx, "data.label", r->features.label);
     for (int32_t l = 0; l < r->n_labels; l++) {
         qn_format_double(r->label_value[l], text);
         qn_emit_fact(ctx, "data.label_values[]", text);
@@ -165,7 +168,7 @@ static qn_status load(fit_job *job)
     const qn_table_ops *ops = job->algo->table;
     qn_context *ctx = job->ctx;
     const qn_matrix_use use = {.categories = ops->categories,
-                               .keep_label = ops->uses_label && job->input->label,
+                               .keep_label = keeps_label(job),
                                .allow_missing = may_miss(job)};
     const qn_span span = qn_job_start(ctx, "load");
     qn_status st = QN_OK;
@@ -186,7 +189,7 @@ static qn_status read_like(fit_job *job, const qn_text_list *files, qn_matrix **
     const qn_table_ops *ops = job->algo->table;
     const qn_matrix_use use = {.features = &job->matrix->features,
                                .categories = ops->categories,
-                               .keep_label = ops->uses_label && job->input->label,
+                               .keep_label = keeps_label(job),
                                .allow_missing = may_miss(job)};
     qn_matrix_options options = *job->input;
 

@@ -538,6 +538,7 @@ static void what_is_wrong_is_said_before_work(void **state)
     CHECK_EQ(fit(&w), QN_EEXISTS);
     w.fit.overwrite = true;
     CHECK_EQ(fit(&w), QN_ENOTFOUND);
+    w.input = w.train_path;
     w.matrix.label = NULL;
     w.ops.needs_label = true;
     CHECK_EQ(fit(&w), QN_EINVAL);

@@ -10,7 +10,7 @@
 #include "quern/param.h"
 
 /* Algorithms on tables: X(name) stands for `quern fit name`, qn_algo_name, qn_name_table. */
-#define QN_TABLE_ALGO_LIST(X) X(kmeans)
+#define QN_TABLE_ALGO_LIST(X) X(forest) X(kmeans) X(tree)
 
 #define QN_MAX_OUTPUTS 4
 

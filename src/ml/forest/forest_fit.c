@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ml/algo.h"
 #include "ml/forest/forest_grow.h"
 
 /* ---- parameters ---- */
@@ -100,6 +101,7 @@ static qn_status finish(forest_fit *fit, const qn_forest_params *params, qn_fore
     QN_TRY(forest_model_of(fit, model));
     m = *model;
     m->is_tree = fit->is_tree;
+    m->base.algo = fit->is_tree ? &qn_algo_tree : &qn_algo_forest;
     m->is_classifier = fit->labels.is_classifier;
     m->n_classes = fit->labels.n_classes;
     m->n_rows = fit->n_rows;
