@@ -26,7 +26,7 @@ fi
 # The first max(1, n x fraction) files of a folder by name, as --sample files takes them in train.
 first_files() {
     n=$(find "$1" -name '*.parquet' | wc -l)
-    find "$1" -name '*.parquet' | sort | head -n "$(awk "BEGIN { k = int($n * $fraction); print k > 1 ? k : 1 }")"
+    find "$1" -name '*.parquet' | sort | head -n "$(awk "BEGIN { k = int($n * $fraction); print (k > 1 ? k : 1) }")"
 }
 
 # z is scaled by its deviation alone (StandardScaler, withMean=false, withStd=true); the model keeps the factor. A point

@@ -13,7 +13,6 @@ fi
 
 ROWS=80000 FILES=20 FRACTION=0.5 "$source/examples/fractal.sh" "$quern" job --threads 2 >said
 [ -f job/model/metadata/part-00000 ]
-[ -f job/model/treesMetadata/_SUCCESS ]
 grep -q '^sample    50 % by files: 10 of 20 files' said
 grep -Eq '^time      load .* fit .* evaluate .* save .* total ' said
 python3 - job/results/fractal-rf-e8g-x1-f0.5_*.json job/runs/*/record.json <<'PY'
@@ -26,7 +25,7 @@ assert list(j) == ("train_count val_count test_count num_partitions val_accuracy
                    "spark_metrics").split(), list(j)
 assert len(counters) == 30 and counters["numStages"] > 0 and counters["recordsRead"] == j["train_count"], counters
 assert record["data"]["features"] == "z Intensity Red Green Blue Infrared ndvi".split(), record["data"]
-assert 30000 < j["train_count"] < 50000 and j["val_count"] == j["test_count"] == 4000, j
+assert 30000 < j["train_count"] < 50000 and 1000 < j["val_count"] < 8000 and 1000 < j["test_count"] < 8000, j
 assert j["num_trees"] == 40 and j["executor_cores"] == 2 and j["sample_fraction"] == 0.5, j
 assert 0.6 < j["val_accuracy"] < 1 and 0.6 < j["test_accuracy"] < 1, j
 assert 0 < j["training_time_sec"] < j["total_time_sec"], j
