@@ -32,9 +32,13 @@ static int unknown_command(const char *const *word, int32_t n)
 
     if (qn_command_group_size(word[0]) > 0) {
         qn_string_addf(&text, "%s what?\ntry:", word[0]);
-        for (int32_t i = 0; qn_commands[i]; i++)
-            if (strncmp(qn_commands[i]->name, word[0], strlen(word[0])) == 0)
-                qn_string_addf(&text, " quern %s", qn_commands[i]->name);
+        for (int32_t i = 0, listed = 0; qn_commands[i]; i++) {
+            const size_t length = strlen(word[0]);
+
+            if (strncmp(qn_commands[i]->name, word[0], length) == 0 &&
+                qn_commands[i]->name[length] == ' ')
+                qn_string_addf(&text, "%s quern %s", listed++ ? "," : "", qn_commands[i]->name);
+        }
     } else {
         qn_string_addf(&text, "there is no command \"%.80s\"\ntry: quern %s", word[0],
                        near ? near : "help");

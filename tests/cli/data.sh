@@ -45,6 +45,9 @@ refused 2 'path of the data set is empty' data upsert --input again.csv --into '
 refused 2 'are the same place' data upsert --input again.csv --into x --rejects again.csv --overwrite
 refused 2 'again.csv is a file' data verify again.csv
 
+refused 2 'quern data process, quern data merge' data
+if grep -q datagen "$err"; then fail "data lists the commands of datagen"; fi
+
 # Merge: train to train, test to test; what is missing is skipped.
 run data merge --streaming s --processed p --dry-run
 expect_code 0
