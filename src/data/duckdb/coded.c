@@ -70,7 +70,7 @@ qn_status qn_duck_coded_register(qn_context *ctx, qn_duck_coder *coder)
     duckdb_table_function_set_bind(function, coded_bind);
     duckdb_table_function_set_init(function, coded_init);
     duckdb_table_function_set_function(function, coded_next);
-    QN_TRY(qn_duck_slot_take(ctx, coder, &slot));
+    QN_TRY(qn_duck_slot_take(ctx, coder, false, &slot));
     if (duckdb_register_table_function(slot->connection, function) == DuckDBError)
         st = qn_fail(ctx, QN_EINTERNAL, "DuckDB does not take the rows");
 done:

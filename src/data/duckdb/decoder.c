@@ -54,7 +54,7 @@ qn_status qn_duck_decoder_open(qn_context *ctx, qn_parquet_coder *coder,
     decoder->base.ops = coder->ops;
     decoder->coder = (qn_duck_coder *)coder;
     decoder->n_columns = file->n_columns;
-    QN_TRY(qn_duck_slot_take(ctx, decoder->coder, &decoder->slot));
+    QN_TRY(qn_duck_slot_take(ctx, decoder->coder, true, &decoder->slot));
     add_select(file, &sql);
     if (sql.failed)
         st = qn_fail(ctx, QN_ENOMEM, "no memory for a query");
