@@ -58,6 +58,8 @@ void forest_rows_release(forest_rows *rows)
     qn_free(rows->label);
     qn_free(rows->target);
     qn_free(rows->weight);
+    qn_free(rows->value);
+    qn_free(rows->mass);
     qn_free(rows->times);
     qn_free(rows->key);
     qn_free(rows->block);
@@ -182,6 +184,11 @@ static void code_labels(const forest_fit *fit, const qn_matrix_block *block, int
             rows->target[row + r] = (int64_t)nearbyint(label * labels->target_scale);
         if (rows->label)
             rows->label[row + r] = to->label[r];
+        if (rows->mass) {
+            rows->mass[row + r] = (block->weight ? block->weight[first + r] : 1) *
+                                  (labels->class_weight ? labels->class_weight[to->label[r]] : 1);
+            rows->value[row + r] = label;
+        }
         if (rows->weight)
             rows->weight[row + r] =
                 (int64_t)nearbyint(block->weight[first + r] * labels->weight_scale);
@@ -244,8 +251,12 @@ static qn_status rows_alloc(forest_fit *fit)
         QN_NEW(fit->ctx, rows->target, rows->n, "labels of rows");
     else if (fit->rule.sums != FOREST_CODES)
         QN_NEW(fit->ctx, rows->label, rows->n, "labels of rows");
-    if (fit->data->has_weight)
+    if (fit->rule.sums == FOREST_SERIAL) {
+        QN_NEW(fit->ctx, rows->value, rows->n, "labels of rows");
+        QN_NEW(fit->ctx, rows->mass, rows->n, "weights of rows");
+    } else if (fit->data->has_weight) {
         QN_NEW(fit->ctx, rows->weight, rows->n, "weights of rows");
+    }
 done:
     return st;
 }

@@ -132,6 +132,7 @@ static qn_status fit_trees(forest_fit *fit)
     QN_TRY(forest_bins_make(fit));
     QN_TRY_ALL(forest_rule_make(fit));
     QN_TRY(forest_rows_make(fit));
+    QN_TRY(forest_rows_gather(fit));
     QN_TRY(forest_rows_merge(fit));
     QN_TRY_ALL(forest_bag_make(fit));
     QN_TRY(forest_grow(fit));

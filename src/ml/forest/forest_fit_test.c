@@ -276,6 +276,7 @@ static void the_first_trees_of_more_are_the_same(void **state)
     CHECK(many->first_node[10] > many->first_node[3]);
     qn_forest_free(few);
     qn_forest_free(many);
+    free(rows);
 }
 
 int main(void)

@@ -135,7 +135,7 @@ static qn_status settle_node(grow *g, int64_t i, int32_t level, grow_level *next
     qn_status st = QN_OK;
 
     if (tree->n == 0)
-        QN_TRY(add_node(fit, tree, total));
+        QN_TRY(add_node(fit, tree, grow_parent(g, i)));
     tree->node[open.node].is_invalid = split->feature < 0;
     if (!(split->gain > 0) || level == fit->params.max_depth)
         return QN_OK;

@@ -69,8 +69,10 @@ typedef struct forest_rows {
     uint16_t *label;   /* [n] place of the class; NULL: codes hold it, or regression */
     int64_t *target;   /* [n] regression */
     int64_t *weight;   /* [n] NULL: all 1 */
-    uint32_t *times;   /* [n] rows that are one after merging; NULL: all 1 */
-    uint64_t *key;     /* [n] what is drawn for the row is drawn by this; NULL: by its number */
+    double *value;   /* [n] labels of regression as they are, and weights times those of classes */
+    double *mass;    /* [n] where sums are serial; else NULL */
+    uint32_t *times; /* [n] rows that are one after merging; NULL: all 1 */
+    uint64_t *key;   /* [n] what is drawn for the row is drawn by this; NULL: by its number */
     forest_block *block;
     int64_t n_blocks;
     int64_t most_rows; /* of a block */
@@ -83,11 +85,15 @@ typedef enum forest_sums {
     FOREST_CODES,   /* uint32_t [n_kept]; codes are bin x n_kept + class */
     FOREST_LABELS,  /* uint32_t [n_kept] */
     FOREST_WEIGHTS, /* int64_t [n_kept + 1]: weights, rows */
-    FOREST_MOMENTS  /* int64_t [6]: rows, weights, weights x label in two words, the lower one
+    FOREST_MOMENTS, /* int64_t [6]: rows, weights, weights x label in two words, the lower one
                        first, weights x square of the label likewise */
+    FOREST_SERIAL   /* rows, then the statistics as doubles: of few rows, which all lie on one
+                       rank in one block and are added up in their order, as Spark does in one
+                       partition */
 } forest_sums;
 
 #define FOREST_MOMENT_LANES 6
+#define FOREST_SERIAL_ROWS  65536
 
 typedef struct forest_rule {
     forest_sums sums;
@@ -196,6 +202,8 @@ qn_status forest_rule_make(forest_fit *fit);
 qn_status forest_rows_make(forest_fit *fit);
 void forest_rows_release(forest_rows *rows);
 qn_status forest_blocks_make(qn_context *ctx, const qn_matrix *data, forest_rows *rows);
+/* Brings all rows to one rank, where sums are serial. Collective. forest_bins_gather.c */
+qn_status forest_rows_gather(forest_fit *fit);
 /* Makes one row of those that are equal, over all ranks. Collective. forest_merge.c */
 qn_status forest_rows_merge(forest_fit *fit);
 
@@ -221,23 +229,23 @@ void forest_features_tried(const forest_fit *fit, int32_t tree, uint64_t place, 
 
 /* Grows all trees. Collective. forest_grow.c */
 qn_status forest_grow(forest_fit *fit);
-/* The best split of a node: `sums` of the features tried, one behind the other. lanes: room for 3 x
- * n_lanes and n_lanes a bin, stats: 3 x n_stats. total[n_lanes] is filled. forest_split.c */
+/* What looking for the best split of a node needs and finds. */
 typedef struct forest_search {
     const forest_rule *rule;
-    const forest_feature *feature; /* of all */
-    int64_t *bins;                 /* [FOREST_MOST_BINS x n_lanes] */
-    int64_t *lanes;                /* [3 x n_lanes] total, left, right */
-    double *stats;                 /* [3 x n_stats] */
-    double impurity;               /* of the node */
+    const forest_feature *feature;        /* of all */
+    int64_t *bins;                        /* [FOREST_MOST_BINS x n_lanes] of a feature */
+    int64_t *total, *left, *right, *with; /* [n_lanes] at hand */
+    int64_t *parent;                      /* [n_lanes] of the node's rows */
+    int64_t *best_total, *best_left;      /* [n_lanes] of the split that was found */
+    double *stats;                        /* [3 x n_stats] */
+    double impurity;                      /* of the node */
 } forest_search;
 qn_status forest_search_init(const forest_fit *fit, forest_search *search);
 void forest_search_release(forest_search *search);
-/* The same for the lanes of the left side of a split that was found. */
-void forest_search_left(const forest_search *search, int32_t n_tried, const int32_t *tried,
-                        const void *sums, const forest_split *split, int64_t *left);
+/* The best split of a node of this impurity (NaN: the root, not known yet); `sums` of the features
+ * tried, one behind the other. */
 void forest_search_node(forest_search *search, int32_t n_tried, const int32_t *tried,
-                        const void *sums, forest_split *best);
+                        const void *sums, double impurity, forest_split *best);
 /* Makes one leaf of two that predict the same, bottom up, in all trees. */
 void forest_prune(forest_fit *fit);
 /* The trees as a model. */

@@ -1,5 +1,6 @@
 /* A batch of open nodes: sums of their rows over blocks, threads and ranks, and their best splits.
  * A node's sums meet on one rank, which judges it; all ranks learn what it found. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,7 +125,7 @@ static qn_status batch_alloc(grow *g)
     qn_status st = QN_OK;
 
     QN_TRY(choose_batch(g));
-    g->record_bytes = sizeof(forest_split) + 2 * (size_t)g->fit->rule.n_lanes * sizeof(int64_t);
+    g->record_bytes = sizeof(forest_split) + 3 * (size_t)g->fit->rule.n_lanes * sizeof(int64_t);
     QN_TRY(qn_calloc_array(g->fit->ctx, (void **)&g->found, g->end - g->first, g->record_bytes,
                            "splits of nodes"));
     for (int32_t t = 0; t < g->n_threads; t++)
@@ -247,6 +248,14 @@ done:
     return st;
 }
 
+/* NaN: of a root, which is not in its tree yet. */
+static double node_impurity(const grow *g, int64_t i)
+{
+    const forest_tree *tree = &g->fit->tree[g->first_tree + g->now.open[i].tree];
+
+    return tree->n == 0 ? NAN : tree->node[g->now.open[i].node].impurity;
+}
+
 static qn_status search_own(void *arg, int64_t task, int32_t thread)
 {
     grow *g = arg;
@@ -256,11 +265,12 @@ static qn_status search_own(void *arg, int64_t task, int32_t thread)
     const void *sums = node_sums(g, g->thread[0].sums, i);
     forest_search *search = &g->thread[thread].search;
     forest_split *split = grow_split(g, i);
+    const size_t bytes = (size_t)g->fit->rule.n_lanes * sizeof(int64_t);
 
-    forest_search_node(search, n_tried, tried, sums, split);
-    memcpy(grow_total(g, i), search->lanes, (size_t)g->fit->rule.n_lanes * sizeof *search->lanes);
-    if (split->feature >= 0)
-        forest_search_left(search, n_tried, tried, sums, split, grow_left(g, i));
+    forest_search_node(search, n_tried, tried, sums, node_impurity(g, i), split);
+    memcpy(grow_total(g, i), search->best_total, bytes);
+    memcpy(grow_left(g, i), search->best_left, bytes);
+    memcpy(grow_parent(g, i), search->parent, bytes);
     return QN_OK;
 }
 

@@ -48,7 +48,8 @@ typedef struct grow {
     size_t record_bytes;
 } grow;
 
-/* A record: the split, the lanes of all rows, and those of the left. */
+/* A record: the split, the lanes of all rows as its feature adds them up, those of the left, and of
+ * a root those of its rows. */
 static inline forest_split *grow_split(const grow *g, int64_t i)
 {
     return (forest_split *)(void *)(g->found + (size_t)(i - g->first) * g->record_bytes);
@@ -62,6 +63,11 @@ static inline int64_t *grow_total(const grow *g, int64_t i)
 static inline int64_t *grow_left(const grow *g, int64_t i)
 {
     return grow_total(g, i) + g->fit->rule.n_lanes;
+}
+
+static inline int64_t *grow_parent(const grow *g, int64_t i)
+{
+    return grow_left(g, i) + g->fit->rule.n_lanes;
 }
 
 static inline int32_t *grow_tried(const grow *g, const int32_t *list, int64_t i)

@@ -198,6 +198,30 @@ static void add_moments(const forest_rows *rows, const forest_block *block, int6
     }
 }
 
+/* Row by row, each operation as Spark's aggregators do it. */
+static void add_in_order(const forest_rows *rows, const forest_rule *rule,
+                         const forest_block *block, int64_t n, const uint32_t *entry,
+                         int32_t feature, int64_t *sums)
+{
+    const uint8_t *code = rows->code + block->first * rows->stride + feature;
+
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t r = entry[i] & 0xffff, times = entry[i] >> 16, row = block->first + r;
+        int64_t *bin = sums + (int64_t)code[r * rows->stride] * rule->n_lanes;
+        const double mass = (double)times * rows->mass[row];
+        double *stats = (double *)(void *)(bin + 1);
+
+        bin[0] += times;
+        if (rule->is_classifier) {
+            stats[rows->label[row]] += mass;
+        } else {
+            stats[0] += mass;
+            stats[1] += mass * rows->value[row];
+            stats[2] += mass * rows->value[row] * rows->value[row];
+        }
+    }
+}
+
 void grow_add(const grow *g, const forest_block *block, int64_t n, const uint32_t *entry, int64_t i,
               void *sums)
 {
@@ -217,6 +241,8 @@ void grow_add(const grow *g, const forest_block *block, int64_t n, const uint32_
 
         if (rule->sums == FOREST_LABELS)
             add_labels(rows, rule, block, n, entry, tried[k], (uint32_t *)(void *)at);
+        else if (rule->sums == FOREST_SERIAL)
+            add_in_order(rows, rule, block, n, entry, tried[k], (int64_t *)(void *)at);
         else if (rule->sums == FOREST_WEIGHTS)
             add_weights(rows, rule, block, n, entry, tried[k], (int64_t *)(void *)at);
         else

@@ -30,23 +30,46 @@ static void set_wide(int64_t *lanes, __int128 value)
     lanes[1] = (int64_t)(uint64_t)((unsigned __int128)value >> 64);
 }
 
+/* Lanes from the first on hold doubles. */
+static void add_serial(const forest_rule *rule, int64_t *to, const int64_t *from, double sign)
+{
+    for (int32_t i = 1; i < rule->n_lanes; i++) {
+        double a, b;
+
+        memcpy(&a, to + i, sizeof a);
+        memcpy(&b, from + i, sizeof b);
+        a += sign * b;
+        memcpy(to + i, &a, sizeof a);
+    }
+}
+
+/* Lanes that are whole numbers of their own. */
+static int32_t plain_lanes(const forest_rule *rule)
+{
+    return rule->sums == FOREST_MOMENTS ? 2 : rule->sums == FOREST_SERIAL ? 1 : rule->n_lanes;
+}
+
 void forest_lanes_add(const forest_rule *rule, int64_t *to, const int64_t *from)
 {
-    const int32_t plain = rule->sums == FOREST_MOMENTS ? 2 : rule->n_lanes;
+    const int32_t plain = plain_lanes(rule);
 
     for (int32_t i = 0; i < plain; i++)
         to[i] += from[i];
-    for (int32_t i = plain; i < rule->n_lanes; i += 2)
+    if (rule->sums == FOREST_SERIAL)
+        add_serial(rule, to, from, 1);
+    for (int32_t i = plain; rule->sums == FOREST_MOMENTS && i < rule->n_lanes; i += 2)
         set_wide(to + i, get_wide(to + i) + get_wide(from + i));
 }
 
 void forest_lanes_subtract(const forest_rule *rule, int64_t *to, const int64_t *from)
 {
-    const int32_t plain = rule->sums == FOREST_MOMENTS ? 2 : rule->n_lanes;
+    const int32_t plain = plain_lanes(rule);
 
     for (int32_t i = 0; i < plain; i++)
         to[i] -= from[i];
-    for (int32_t i = plain; i < rule->n_lanes; i += 2)
+    if (rule->sums == FOREST_SERIAL)
+        add_serial(rule, to, from, -1);
+    for (int32_t i = plain; rule->sums == FOREST_MOMENTS && i < rule->n_lanes; i += 2)
         set_wide(to + i, get_wide(to + i) - get_wide(from + i));
 }
 
@@ -69,6 +92,10 @@ int64_t forest_lanes_stats(const forest_rule *rule, const int64_t *lanes, double
 {
     int64_t n_rows = 0;
 
+    if (rule->sums == FOREST_SERIAL) {
+        memcpy(stats, lanes + 1, (size_t)rule->n_stats * sizeof *stats);
+        return lanes[0];
+    }
     if (rule->sums == FOREST_MOMENTS) {
         stats[0] = (double)lanes[1] * rule->scale[0];
         stats[1] = (double)get_wide(lanes + 2) * rule->scale[1];
@@ -144,6 +171,8 @@ static int32_t most_bins(const forest_fit *fit)
 
 static forest_sums sums_for(const forest_fit *fit)
 {
+    if ((fit->data->has_weight || !fit->labels.is_classifier) && fit->n_rows <= FOREST_SERIAL_ROWS)
+        return FOREST_SERIAL;
     if (!fit->labels.is_classifier)
         return FOREST_MOMENTS;
     if (fit->data->has_weight)
@@ -226,7 +255,8 @@ qn_status forest_rule_make(forest_fit *fit)
     rule->sums = sums_for(fit);
     rule->n_stats = rule->is_classifier ? fit->labels.n_kept : 3;
     rule->n_lanes = rule->sums == FOREST_MOMENTS ? FOREST_MOMENT_LANES
-                                                 : rule->n_stats + (rule->sums == FOREST_WEIGHTS);
+                                                 : rule->n_stats + (rule->sums == FOREST_WEIGHTS ||
+                                                                    rule->sums == FOREST_SERIAL);
     rule->lane_bytes = rule->sums <= FOREST_LABELS ? sizeof(uint32_t) : sizeof(int64_t);
     rule->min_rows = params->min_instances_per_node;
     rule->min_gain = params->min_info_gain;

@@ -269,18 +269,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, test_setup, test_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(labels_that_are_no_classes_are_named),
-        TEST(options_that_do_not_fit_are_named),
-        TEST(too_many_categories_are_named_or_grouped),
-        TEST(missing_values_are_refused_or_used),
-        TEST(missing_values_go_left_where_that_gains),
-        TEST(missing_alone_can_part_rows),
-        TEST(one_class_is_a_leaf_and_a_warning),
-        TEST(labels_keep_their_numbers),
-        TEST(balanced_classes_weigh_the_same),
-        TEST(fit_stops_when_asked),
-        TEST(fit_survives_every_failed_allocation),
-        TEST(too_little_memory_names_the_bytes),
+        TEST(labels_that_are_no_classes_are_named),     TEST(options_that_do_not_fit_are_named),
+        TEST(too_many_categories_are_named_or_grouped), TEST(missing_values_are_refused_or_used),
+        TEST(missing_values_go_left_where_that_gains),  TEST(missing_alone_can_part_rows),
+        TEST(one_class_is_a_leaf_and_a_warning),        TEST(labels_keep_their_numbers),
+        TEST(balanced_classes_weigh_the_same),          TEST(fit_stops_when_asked),
+        TEST(fit_survives_every_failed_allocation),     TEST(too_little_memory_names_the_bytes),
     };
 #undef TEST
 

@@ -1,6 +1,7 @@
 /* The best split of a node, in Spark's order: features ascending, thresholds ascending, the first
  * of equal gains. */
 #include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "ml/forest/forest_grow.h"
@@ -12,7 +13,13 @@ qn_status forest_search_init(const forest_fit *fit, forest_search *search)
 
     *search = (forest_search){.rule = rule, .feature = fit->feature};
     QN_NEW(fit->ctx, search->bins, (int64_t)FOREST_MOST_BINS * rule->n_lanes, "sums of bins");
-    QN_NEW(fit->ctx, search->lanes, 4 * (int64_t)rule->n_lanes, "sums of a node");
+    QN_NEW0(fit->ctx, search->total, 7 * (int64_t)rule->n_lanes, "sums of a node");
+    search->left = search->total + rule->n_lanes;
+    search->right = search->left + rule->n_lanes;
+    search->with = search->right + rule->n_lanes;
+    search->parent = search->with + rule->n_lanes;
+    search->best_total = search->parent + rule->n_lanes;
+    search->best_left = search->best_total + rule->n_lanes;
     QN_NEW(fit->ctx, search->stats, 3 * (int64_t)rule->n_stats, "statistics of a node");
 done:
     return st;
@@ -21,14 +28,9 @@ done:
 void forest_search_release(forest_search *search)
 {
     qn_free(search->bins);
-    qn_free(search->lanes);
+    qn_free(search->total);
     qn_free(search->stats);
     *search = (forest_search){0};
-}
-
-static int64_t *left_lanes(const forest_search *search)
-{
-    return search->lanes + search->rule->n_lanes;
 }
 
 static int64_t *bin_lanes(const forest_search *search, int32_t bin)
@@ -45,12 +47,12 @@ static void copy_lanes(const forest_search *search, int64_t *to, const int64_t *
 static double gain_of(const forest_search *search, const int64_t *left)
 {
     const forest_rule *rule = search->rule;
-    int64_t *right = search->lanes + (int64_t)2 * rule->n_lanes;
+    int64_t *right = search->right;
     double *left_stats = search->stats + rule->n_stats;
     double *right_stats = left_stats + rule->n_stats;
     int64_t left_rows, right_rows;
 
-    copy_lanes(search, right, search->lanes);
+    copy_lanes(search, right, search->total);
     forest_lanes_subtract(rule, right, left);
     left_rows = forest_lanes_stats(rule, left, left_stats);
     right_rows = forest_lanes_stats(rule, right, right_stats);
@@ -71,31 +73,34 @@ static void set_bit(forest_split *split, int32_t bin)
     split->left[bin / 64] |= UINT64_C(1) << bin % 64;
 }
 
-/* Adds the missing values' bin to the left and looks again. True: this is better. */
-static bool gains_with_missing(const forest_search *search, int32_t missing, forest_split *best)
-{
-    int64_t *with = search->lanes + (int64_t)3 * search->rule->n_lanes;
-    double gain;
-
-    copy_lanes(search, with, left_lanes(search));
-    forest_lanes_add(search->rule, with, bin_lanes(search, missing));
-    gain = gain_of(search, with);
-    if (!(gain > best->gain))
-        return false;
-    best->gain = gain;
-    return true;
-}
-
-static void take(forest_split *best, double gain, int32_t feature, int32_t limit)
+static void take(const forest_search *search, const int64_t *left, double gain, int32_t feature,
+                 int32_t limit, forest_split *best)
 {
     *best = (forest_split){.gain = gain, .feature = feature, .limit = limit};
+    copy_lanes(search, search->best_left, left);
+}
+
+/* Adds the missing values' bin to the left and looks again. True: this is better, and taken. */
+static bool takes_missing(const forest_search *search, int32_t feature, forest_split *best)
+{
+    const int32_t missing = search->feature[feature].n_bins;
+    double gain;
+
+    copy_lanes(search, search->with, search->left);
+    forest_lanes_add(search->rule, search->with, bin_lanes(search, missing));
+    gain = gain_of(search, search->with);
+    if (!(gain > best->gain))
+        return false;
+    take(search, search->with, gain, feature, -1, best);
+    set_bit(best, missing);
+    return true;
 }
 
 static void search_continuous(const forest_search *search, int32_t f, forest_split *best)
 {
     const forest_feature *feature = &search->feature[f];
     const int32_t n_splits = feature->n_bins - 1 + feature->has_missing;
-    int64_t *left = left_lanes(search);
+    int64_t *left = search->left;
 
     memset(left, 0, (size_t)search->rule->n_lanes * sizeof *left);
     for (int32_t b = 0; b < n_splits; b++) {
@@ -104,14 +109,10 @@ static void search_continuous(const forest_search *search, int32_t f, forest_spl
         forest_lanes_add(search->rule, left, bin_lanes(search, b));
         gain = gain_of(search, left);
         if (gain > best->gain)
-            take(best, gain, f, b);
-        if (feature->has_missing && b < feature->n_bins - 1 &&
-            gains_with_missing(search, feature->n_bins, best)) {
-            take(best, best->gain, f, -1);
+            take(search, left, gain, f, b, best);
+        if (feature->has_missing && b < feature->n_bins - 1 && takes_missing(search, f, best))
             for (int32_t left_bin = 0; left_bin <= b; left_bin++)
                 set_bit(best, left_bin);
-            set_bit(best, feature->n_bins);
-        }
     }
 }
 
@@ -120,7 +121,7 @@ static void search_unordered(const forest_search *search, int32_t f, forest_spli
 {
     const forest_feature *feature = &search->feature[f];
     const uint32_t n_subsets = (1U << (feature->n_bins - 1)) + feature->has_missing;
-    int64_t *left = left_lanes(search);
+    int64_t *left = search->left;
 
     for (uint32_t s = 1; s < n_subsets; s++) {
         const bool is_all = s == 1U << (feature->n_bins - 1); /* against missing ones */
@@ -133,14 +134,11 @@ static void search_unordered(const forest_search *search, int32_t f, forest_spli
                 forest_lanes_add(search->rule, left, bin_lanes(search, b));
         gain = gain_of(search, left);
         if (gain > best->gain) {
-            take(best, gain, f, -1);
+            take(search, left, gain, f, -1, best);
             best->left[0] = subset;
         }
-        if (feature->has_missing && !is_all && gains_with_missing(search, feature->n_bins, best)) {
-            take(best, best->gain, f, -1);
-            best->left[0] = subset;
-            set_bit(best, feature->n_bins);
-        }
+        if (feature->has_missing && !is_all && takes_missing(search, f, best))
+            best->left[0] |= subset;
     }
 }
 
@@ -160,11 +158,19 @@ static double centroid(const forest_search *search, int32_t bin)
     return forest_predict_stats(rule, stats);
 }
 
+/* The total of n bins, in an order (NULL: theirs). */
+static void add_bins(const forest_search *search, int32_t n, const uint8_t *order)
+{
+    memset(search->total, 0, (size_t)search->rule->n_lanes * sizeof *search->total);
+    for (int32_t b = 0; b < n; b++)
+        forest_lanes_add(search->rule, search->total, bin_lanes(search, order ? order[b] : b));
+}
+
 static void search_ordered(const forest_search *search, int32_t f, forest_split *best)
 {
     const forest_feature *feature = &search->feature[f];
     const int32_t n = forest_all_bins(feature);
-    int64_t *left = left_lanes(search);
+    int64_t *left = search->left;
     uint8_t order[FOREST_MOST_BINS];
     double key[FOREST_MOST_BINS];
     int32_t best_length = 0;
@@ -180,6 +186,7 @@ static void search_ordered(const forest_search *search, int32_t f, forest_split 
         key[at] = mine;
         order[at] = (uint8_t)b;
     }
+    add_bins(search, n, order); /* in this order, as rounding may show */
     memset(left, 0, (size_t)search->rule->n_lanes * sizeof *left);
     for (int32_t i = 0; i + 1 < n; i++) {
         double gain;
@@ -187,7 +194,7 @@ static void search_ordered(const forest_search *search, int32_t f, forest_split 
         forest_lanes_add(search->rule, left, bin_lanes(search, order[i]));
         gain = gain_of(search, left);
         if (gain > best->gain) {
-            take(best, gain, f, -1);
+            take(search, left, gain, f, -1, best);
             best_length = i + 1;
         }
     }
@@ -195,48 +202,46 @@ static void search_ordered(const forest_search *search, int32_t f, forest_split 
         set_bit(best, order[i]);
 }
 
-void forest_search_left(const forest_search *search, int32_t n_tried, const int32_t *tried,
-                        const void *sums, const forest_split *split, int64_t *left)
+/* All rows of the root. Spark adds the two sides of the first split it looks at. */
+static void find_parent(forest_search *search, int32_t n_bins)
 {
     const forest_rule *rule = search->rule;
-    const size_t bin_bytes = (size_t)rule->n_lanes * rule->lane_bytes;
-    const char *at = sums;
 
-    memset(left, 0, (size_t)rule->n_lanes * sizeof *left);
-    for (int32_t k = 0; k < n_tried && tried[k] != split->feature; k++)
-        at += (size_t)forest_all_bins(&search->feature[tried[k]]) * bin_bytes;
-    for (int32_t b = 0; b < forest_all_bins(&search->feature[split->feature]); b++, at += bin_bytes)
-        if (forest_goes_left(split, b)) {
-            forest_lanes_widen(rule, rule->n_lanes, at, bin_lanes(search, 0));
-            forest_lanes_add(rule, left, bin_lanes(search, 0));
-        }
+    copy_lanes(search, search->parent, search->total);
+    if (n_bins > 1) {
+        forest_lanes_subtract(rule, search->parent, bin_lanes(search, 0));
+        copy_lanes(search, search->with, bin_lanes(search, 0));
+        forest_lanes_add(rule, search->with, search->parent);
+        copy_lanes(search, search->parent, search->with);
+    }
+    forest_lanes_stats(rule, search->parent, search->stats);
+    search->impurity = forest_impurity(rule, search->stats);
 }
 
 void forest_search_node(forest_search *search, int32_t n_tried, const int32_t *tried,
-                        const void *sums, forest_split *best)
+                        const void *sums, double impurity, forest_split *best)
 {
     const forest_rule *rule = search->rule;
     const char *at = sums;
 
     *best = (forest_split){.gain = -DBL_MAX, .feature = -1, .limit = -1};
+    search->impurity = impurity;
     for (int32_t k = 0; k < n_tried; k++) {
         const forest_feature *feature = &search->feature[tried[k]];
         const int32_t n_bins = forest_all_bins(feature);
 
         forest_lanes_widen(rule, (int64_t)n_bins * rule->n_lanes, at, search->bins);
         at += (size_t)n_bins * (size_t)rule->n_lanes * rule->lane_bytes;
-        if (k == 0) {
-            memset(search->lanes, 0, (size_t)rule->n_lanes * sizeof *search->lanes);
-            for (int32_t b = 0; b < n_bins; b++)
-                forest_lanes_add(rule, search->lanes, bin_lanes(search, b));
-            forest_lanes_stats(rule, search->lanes, search->stats);
-            search->impurity = forest_impurity(rule, search->stats);
-        }
+        add_bins(search, n_bins, NULL);
+        if (k == 0 && isnan(impurity))
+            find_parent(search, n_bins);
         if (feature->kind == FOREST_CONTINUOUS)
             search_continuous(search, tried[k], best);
         else if (feature->kind == FOREST_UNORDERED)
             search_unordered(search, tried[k], best);
         else
             search_ordered(search, tried[k], best);
+        if (best->feature == tried[k])
+            copy_lanes(search, search->best_total, search->total);
     }
 }
