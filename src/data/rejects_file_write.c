@@ -267,10 +267,21 @@ static size_t row_text(const qn_rating_row *row, char out[96])
                             month, day);
 }
 
+/* The number of a line of the file; where there are no lines that of the row, from 0. */
+static int64_t place_number(const section *s, int64_t line, int64_t offset)
+{
+    if (line > 0)
+        return s->first_line + line;
+    return offset + (s->input->source->format == QN_FORMAT_JSON); /* a row of it is a line */
+}
+
 static qn_status put_lost(section *s, const char *file, const qn_record_place *place)
 {
     const reject_lost *lost = &s->merge.next;
-    const int64_t line = place->line > 0 ? s->first_line + place->line : place->offset;
+    const bool is_known = place->offset >= 0;
+    const bool is_stored = (lost->row.origin & QN_ORIGIN_STORED) != 0;
+    const int64_t line =
+        !is_known || is_stored ? place->offset : place_number(s, place->line, place->offset);
     char values[96];
 
     if (place->text)
@@ -292,8 +303,8 @@ static qn_status put_told(section *s, int64_t end)
         QN_TRY(told_peek(&s->walk, s->split, &told, &text));
         if (!text || told.offset >= end)
             break;
-        QN_TRY(put_line(s, file, told.line > 0 ? s->first_line + told.line : told.offset,
-                        told.reason, text, told.length, told.is_cut));
+        QN_TRY(put_line(s, file, place_number(s, told.line, told.offset), told.reason, text,
+                        told.length, told.is_cut));
         s->walk.at += sizeof told + told.length;
     }
 done:
