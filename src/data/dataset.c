@@ -99,13 +99,22 @@ done:
 qn_status qn_dataset_list(qn_context *ctx, const char *path, int64_t **generation, int64_t *n)
 {
     qn_dataset_site site = {.lock = -1};
+    char *link = NULL;
+    int64_t staged, kept = 0;
     qn_status st = QN_OK;
 
     *generation = NULL;
     *n = 0;
     QN_TRY(qn_dataset_site_find(ctx, path, &site));
+    QN_TRY(qn_dataset_text(ctx, &link, "%s/link.new", site.generations));
     QN_TRY(qn_dataset_numbers(&site, generation, n));
+    staged = qn_dataset_link_number(link); /* complete, and not the data set's before the swap */
+    for (int64_t i = 0; i < *n; i++)
+        if ((*generation)[i] != staged || staged == site.current)
+            (*generation)[kept++] = (*generation)[i];
+    *n = kept;
 done:
+    qn_free(link);
     qn_dataset_site_close(&site);
     return st;
 }

@@ -61,6 +61,8 @@ void qn_dataset_site_close(qn_dataset_site *site);
 
 /* Number of a generation by its name, -1 if it is none. */
 int64_t qn_dataset_number(const char *name);
+/* The generation that a link in the folder of generations names, else -1. */
+int64_t qn_dataset_link_number(const char *path);
 /* Numbers that are there, ascending; free with qn_free. */
 qn_status qn_dataset_numbers(qn_dataset_site *site, int64_t **number, int64_t *n);
 /* generations/000012 and an ending; free with qn_free. */

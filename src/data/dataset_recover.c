@@ -129,8 +129,7 @@ done:
     return st;
 }
 
-/* Text of a link in the folder of generations -> the generation it names, else -1. */
-static int64_t generation_of(const char *path)
+int64_t qn_dataset_link_number(const char *path)
 {
     char text[4097];
     const ssize_t n = readlink(path, text, sizeof text - 1);
@@ -172,9 +171,9 @@ static qn_status recover_new_link(qn_dataset_site *site, const char *path)
     int64_t generation;
     qn_status st = QN_OK;
 
-    if (qn_path_is_dir(path) && generation_of(path) < 0)
+    if (qn_path_is_dir(path) && qn_dataset_link_number(path) < 0)
         return qn_dataset_finish_folder(site);
-    generation = generation_of(path);
+    generation = qn_dataset_link_number(path);
     if (generation >= 0 && generation != site->current) {
         QN_TRY(qn_dataset_folder(site, generation, "", &folder));
         if (qn_path_exists(folder))

@@ -139,6 +139,29 @@ static void a_plain_folder_is_adopted_in_the_same_step(void **state)
     CHECK(has_text(below(b, "train/year=2005/month=9/a.parquet", path), "old"));
 }
 
+static void a_generation_before_its_swap_is_not_listed_and_goes(void **state)
+{
+    box *b = *state;
+    qn_context *ctx = b->ctx;
+    int64_t *generation = NULL, n = 0;
+    char path[256];
+
+    CHECK_OK(ctx, write_generation(ctx, b->path, "one"));
+    CHECK_OK(ctx, qn_make_dirs(ctx, below(b, ".train.generations/000002", path)));
+    put_text(below(b, ".train.generations/000002/a", path), "of a dead writer");
+    CHECK_OK(ctx, qn_make_dirs(ctx, below(b, ".train.generations/000007.new", path)));
+    CHECK_EQ(symlink(".train.generations/000002", below(b, ".train.generations/link.new", path)),
+             0);
+    CHECK_OK(ctx, qn_dataset_list(ctx, b->path, &generation, &n));
+    CHECK_EQ(n, 1);
+    qn_free(generation);
+    CHECK_OK(ctx, qn_dataset_clean(ctx, b->path));
+    CHECK(!qn_path_exists(path));
+    CHECK(!qn_path_exists(below(b, ".train.generations/000002", path)));
+    CHECK(!qn_path_exists(below(b, ".train.generations/000007.new", path)));
+    check_content(ctx, b->path, 1, "one");
+}
+
 static void a_second_writer_is_told_who_writes(void **state)
 {
     box *b = *state;
@@ -439,6 +462,7 @@ int main(void)
         BOX(unchanged_files_are_linked_and_two_generations_kept),
         BOX(rollback_and_gc_move_between_generations),
         BOX(a_plain_folder_is_adopted_in_the_same_step),
+        BOX(a_generation_before_its_swap_is_not_listed_and_goes),
         BOX(a_second_writer_is_told_who_writes),
         BOX(a_removed_data_set_leaves_nothing),
         BOX(a_link_of_the_users_own_stays_one),

@@ -202,6 +202,13 @@ class DeleteUser(Compact):
         return ["data", "delete-user", box.path("train"), "--user", "7"]
 
 
+    def check(self, box, state):
+        """No generation that holds the user's rows is left, even if the run before died in between."""
+        Compact.check(self, box, state)
+        numbers = [n for n in os.listdir(box.path(".train.generations")) if n.isdigit()]
+        crash.check(state != "done" or len(numbers) == 1, "there are the generations", numbers)
+
+
 class Rollback(Compact):
     name = "data rollback"
 
