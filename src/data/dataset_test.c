@@ -351,7 +351,11 @@ static void *read_on(void *arg)
 
         job->read += st == QN_OK && files.n == 2;
         job->busy += st == QN_EBUSY;
-        job->wrong += st == QN_OK ? files.n != 2 : st != QN_EBUSY;
+        if (st == QN_OK ? files.n != 2 : st != QN_EBUSY) {
+            job->wrong++;
+            print_error("%s, %d files: %s\n", qn_status_text(st), (int)files.n,
+                        qn_context_error(ctx));
+        }
         qn_file_list_release(&files);
     }
     qn_context_free(ctx);

@@ -10,6 +10,7 @@
 #include "base/context.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "data/dataset_impl.h"
 
 #define MAX_DEPTH 32
 
@@ -210,7 +211,11 @@ static bool is_data_set(char *const *names, int64_t n)
     return false;
 }
 
-static qn_status list_add_folder(qn_context *ctx, qn_file_list *list, const char *folder, int depth)
+static qn_status list_add_folder(qn_context *ctx, qn_file_list *list, const char *folder,
+                                 int depth);
+
+/* What is in a folder, name by name. */
+static qn_status list_add_names(qn_context *ctx, qn_file_list *list, const char *folder, int depth)
 {
     qn_status st = QN_OK;
     char **names = NULL;
@@ -252,13 +257,57 @@ done:
     return st;
 }
 
+/* Whether a path without links is a generation: ".name.generations/000012". */
+static bool is_generation(const char *real)
+{
+    static const char ending[] = ".generations";
+    const char *name = strrchr(real, '/');
+
+    return name && qn_dataset_number(name + 1) >= 0 && name - real > (ptrdiff_t)sizeof ending &&
+           strncmp(name - (sizeof ending - 1), ending, sizeof ending - 1) == 0;
+}
+
+/* A generation that loses its name while it is listed, as it does before its files go, was not
+ * listed whole. */
+static qn_status list_add_folder(qn_context *ctx, qn_file_list *list, const char *folder, int depth)
+{
+    struct stat info;
+    const bool may_lead = depth == 0 || (lstat(folder, &info) == 0 && S_ISLNK(info.st_mode));
+    char *real = may_lead ? realpath(folder, NULL) : NULL;
+    qn_status st;
+
+    if (real && is_generation(real)) {
+        st = list_add_names(ctx, list, real, depth);
+        if (!qn_path_exists(real))
+            st = fail_rewritten(ctx, folder);
+    } else {
+        st = list_add_names(ctx, list, folder, depth);
+    }
+    free(real);
+    return st;
+}
+
+/* stat(), which is tried again where a link is swapped under it. */
+static int stat_path(const char *path, struct stat *info)
+{
+    struct stat link;
+    int result = -1;
+
+    for (int i = 0; i < 10 && result != 0; i++) {
+        result = stat(path, info);
+        if (result != 0 && (errno != ENOENT || lstat(path, &link) != 0))
+            break;
+    }
+    return result;
+}
+
 static qn_status list_add_path(qn_context *ctx, qn_file_list *list, const char *path)
 {
     struct stat stat_;
 
     if (strcmp(path, "-") == 0)
         return list_add(ctx, list, path, NULL);
-    if (stat(path, &stat_) != 0) {
+    if (stat_path(path, &stat_) != 0) {
         if (errno == ENOENT || errno == ENOTDIR)
             return file_not_found(ctx, path);
         return qn_fail_errno(ctx, QN_EIO, errno, "%s: cannot be read", path);
