@@ -249,6 +249,38 @@ static bool ends_with(const char *text, const char *end)
     return length >= n && strcmp(text + length - n, end) == 0;
 }
 
+static bool is_kept_column(const qn_dataset_columns *columns, const char *name)
+{
+    return strcmp(name, columns->user) == 0 || strcmp(name, columns->item) == 0 ||
+           strcmp(name, columns->rating) == 0 || strcmp(name, columns->date) == 0 ||
+           strcasecmp(name, "year") == 0 || strcasecmp(name, "month") == 0;
+}
+
+/* What an adopted folder has besides ratings is left aside: that is said. */
+static qn_status warn_of_columns(qn_context *ctx, const qn_dataset_writer *writer)
+{
+    const char *folder = writer->folder;
+    const qn_source_options options = {.path = &folder, .n_paths = 1, .format = QN_FORMAT_PARQUET};
+    qn_source *source = NULL;
+    qn_string names = {0};
+    const qn_status st = qn_source_open(ctx, &options, &source);
+
+    for (int32_t i = 0; st == QN_OK && i < qn_source_schema(source)->n_fields; i++) {
+        const char *name = qn_source_schema(source)->field[i].name;
+
+        if (!is_kept_column(&writer->next.columns, name))
+            qn_string_addf(&names, "%s%s", names.length > 0 ? ", " : "", name);
+    }
+    if (names.length > 0)
+        qn_emit_warning(ctx,
+                        "%s: a data set holds ratings alone, %s %s left aside; the folder as it "
+                        "was stays as the generation before for one more change",
+                        writer->path, names.text, strchr(names.text, ',') ? "are" : "is");
+    qn_string_release(&names);
+    qn_source_free(source);
+    return st;
+}
+
 qn_status qn_upsert_look_at_plain(qn_context *ctx, qn_dataset_writer *writer)
 {
     const char *folder = writer->folder;
@@ -265,6 +297,7 @@ qn_status qn_upsert_look_at_plain(qn_context *ctx, qn_dataset_writer *writer)
                            writer->path, writer->old.file[i].path);
     QN_TRY(qn_rating_input_open(ctx, &options, &input));
     qn_rating_input_columns(input, &writer->next.columns);
+    QN_TRY(warn_of_columns(ctx, writer));
 done:
     qn_rating_input_free(input);
     return st;
