@@ -1,5 +1,5 @@
 #!/bin/sh
-# Pictures of clusters, and the keys of the K-means experiment.
+# Pictures of clusters and of forests, and the keys of the K-means experiment.
 # shellcheck disable=SC2154,SC2034,SC1091
 . "$(dirname "$0")/lib.sh"
 needs_parquet
@@ -68,6 +68,54 @@ refused 2 'figure drift needs --against' plot kmeans --model one --figure drift
 refused 2 'nothing' plot kmeans --model nothing
 refused 1 'cannot make folder' plot kmeans --model one --figure sizes --out "$csv"
 refused 2 'is no number of clusters' plot kmeans --model one --input "$csv" --figure elbow --elbow-k 2,many
+
+# Forests: what the model alone shows, what rows with labels show, and a map.
+run datagen fractal --rows 20000 --files 2 --seed 3 --out lidar
+expect_code 0
+run fit forest --input lidar/train --features 'xyz[2],Intensity,Red,Green,Blue,Infrared' --label Classification \
+    --num-trees 5 --max-depth 4 --seed 1 --model trees
+expect_code 0
+run_with LC_ALL=C plot forest --model trees
+expect_code 0
+expect_no_err
+expect_out '^What the features are worth$'
+expect_out '^ +xyz\[2\] +[0-9.]+  #+$'
+expect_out '^Error out of bag$'
+if grep -q 'predictions' "$out"; then fail "labels without --input"; fi
+run_with LC_ALL=C plot forest --model trees --input lidar/val --x-col 'xyz[0]' --y-col 'xyz[1]' \
+    --class-names 1=other,2=ground,5=vegetation,6=building,9=water,17=bridge,64=structure
+expect_code 0
+expect_no_err
+expect_out '^Labels and predictions$'
+expect_out '^ +label +other +ground +vegetation'
+expect_out '^ +ground .*[0-9.]+ %'
+expect_out '^ROC: true against false positives$'
+expect_out '^[0-9] vegetation 0\.[0-9]+$'
+expect_out '^Labels on the left, predictions on the right$'
+expect_out '^[0-9,]+ of [0-9,]+ rows by lot, '
+run evaluate --model trees --input lidar/val --json
+expect_code 0
+accuracy=$(json 'j["accuracy"]')
+run plot forest --model trees --input lidar/val --figure confusion --json
+expect_code 0
+expect_json 'j["accuracy"], j["figures"], j["files"]' "$accuracy 1 []"
+if command -v gnuplot >/dev/null; then
+    run plot forest --model trees --input lidar/val --x-col 'xyz[0]' --y-col 'xyz[1]' --out pictures --format png --overwrite
+    expect_code 0
+    for figure in importances oob confusion roc tile; do
+        head -c 4 "pictures/$figure.png" | grep -q PNG || fail "no PNG of $figure"
+        [ "$(wc -l <"pictures/$figure.csv")" -gt 5 ] || fail "few rows: pictures/$figure.csv"
+    done
+    mv pictures/tile.csv "$work/tile.csv"
+    run plot forest --model trees --input lidar/val --x-col 'xyz[0]' --y-col 'xyz[1]' --figure tile --out pictures --overwrite \
+        --threads 3
+    expect_code 0
+    cmp -s pictures/tile.csv "$work/tile.csv" || fail "threads change the map"
+fi
+refused 2 'figure confusion needs --input' plot forest --model trees --figure confusion
+refused 2 'x-col is given without --y-col' plot forest --model trees --input lidar/val --x-col 'xyz[0]'
+refused 2 'lacks column xzy' plot forest --model trees --input lidar/val --x-col 'xzy[0]' --y-col 'xyz[1]'
+refused 4 'KMeansModel' plot forest --model one
 
 # The experiment's file, from the record alone.
 run runs list --json
