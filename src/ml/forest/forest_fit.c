@@ -106,6 +106,7 @@ static qn_status finish(forest_fit *fit, const qn_forest_params *params, qn_fore
     m->n_classes = fit->labels.n_classes;
     m->n_rows = fit->n_rows;
     m->n_distinct_rows = fit->n_distinct;
+    m->bytes_held = (int64_t)fit->most_held;
     m->oob_error = fit->oob_error;
     m->oob_rows = fit->oob_rows;
     m->oob_curve = fit->oob_curve;
@@ -152,6 +153,7 @@ qn_status qn_forest_fit(qn_context *ctx, const qn_forest_params *params, bool is
     const qn_event totals = {.rows = data->n_rows};
 
     *model = NULL;
+    fit.held_before = qn_budget_used(ctx->budget);
     fit.job = qn_job_start(ctx, "fit");
     QN_TRY_ALL(prepare(&fit, params));
     QN_TRY(fit_trees(&fit));

@@ -80,11 +80,12 @@ static qn_status plan_memory(const grow *g, int64_t *n_trees, int64_t *sum_bytes
     const forest_fit *fit = g->fit;
     const qn_budget *budget = fit->ctx->budget;
     const double left = 0.9 * ((double)qn_budget_limit(budget) - (double)qn_budget_used(budget));
-    const double of_sums = left / 4 / (g->n_threads + 2);
+    const double share = left / 4 / (g->n_threads + 2);
+    const double of_sums = share < (double)MOST_SUM_BYTES ? share : (double)MOST_SUM_BYTES;
     const double trees = floor((left - of_sums * (g->n_threads + 2)) / tree_bytes(fit));
     char need[32], have[32];
 
-    *sum_bytes = of_sums < (double)MOST_SUM_BYTES ? (int64_t)of_sums : (int64_t)MOST_SUM_BYTES;
+    *sum_bytes = (int64_t)of_sums;
     *n_trees = trees < fit->params.num_trees ? (int64_t)trees : fit->params.num_trees;
     if (*n_trees >= 4 && *n_trees < fit->params.num_trees)
         *n_trees -= *n_trees % 4; /* four are drawn at a time */
@@ -237,6 +238,7 @@ static qn_status grow_one_level(grow *g, int32_t level)
         QN_TRY_ALL(settle_batch(g, level, &next));
         grow_batch_release(g);
     }
+    forest_note_memory(g->fit);
     emit_step(g, level, qn_seconds() - start);
     QN_TRY_ALL(level_begin(g, &next));
 done:

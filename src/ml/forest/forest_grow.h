@@ -175,11 +175,21 @@ typedef struct forest_fit {
     forest_bag bag;
     forest_tree *tree; /* [num_trees] */
     int64_t n_rows, n_distinct;
-    int64_t merge_bytes; /* received by merging */
+    int64_t merge_bytes; /* received by merging or gathering rows */
+    size_t held_before;  /* by others, when the fit began */
+    size_t most_held;    /* by the fit, where it was looked at */
     double oob_error;
     int64_t oob_rows;
     double *oob_curve; /* [num_trees] */
 } forest_fit;
+
+static inline void forest_note_memory(forest_fit *fit)
+{
+    const size_t used = qn_budget_used(fit->ctx->budget);
+
+    if (used > fit->held_before && used - fit->held_before > fit->most_held)
+        fit->most_held = used - fit->held_before;
+}
 
 /* Reads the labels: classes, or the range; checks them. Collective. */
 qn_status forest_labels_read(forest_fit *fit);

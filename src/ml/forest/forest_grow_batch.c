@@ -284,6 +284,7 @@ qn_status grow_batch(grow *g, const char *name)
     QN_TRY(forest_pass(g->fit, name, add_block, g));
     QN_TRY_ALL(qn_parallel(ctx, g->end - g->first, join_threads, g));
     QN_TRY_ALL(ways_alloc(g, &w));
+    forest_note_memory(g->fit);
     QN_TRY(join_ranks(g, &w));
     QN_TRY_ALL(qn_parallel(ctx, first_of_rank(g, qn_rank(ctx) + 1) - first_of_rank(g, qn_rank(ctx)),
                            search_own, g));
