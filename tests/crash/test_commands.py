@@ -117,10 +117,12 @@ class UpsertPlain(Upsert):
 
 class Process(Command):
     name = "data process"
+    source = "delete"
+    goes_by = "unlink"
 
     def words(self, box):
         return ["data", "process", "--csv", box.path("in", "daily.csv"), "--output",
-                box.path("streaming"), "--source", "delete", "--train-ratio", ".5"]
+                box.path("streaming"), "--source", self.source, "--train-ratio", ".5"]
 
     def make(self, box):
         self.make_input(box)
@@ -148,11 +150,23 @@ class Process(Command):
     def ordered(self, box, calls, order):
         """Both links are put and on disk before the source goes."""
         gone = [n for n, (name, one, _, error) in enumerate(calls)
-                if name == "unlink" and one == box.path("in", "daily.csv") and not error]
+                if name == self.goes_by and one == box.path("in", "daily.csv") and not error]
         crash.check(len(gone) == 1, "the source goes", len(gone), "times")
         before = crash.Order(calls[:gone[0]])
         crash.check(sorted(before.swapped) == sorted(self.sets(box)),
                     "before the source goes the links put are", before.swapped)
+
+
+class ProcessMove(Process):
+    name = "data process, source moved"
+    source = "move"
+    goes_by = "rename"
+
+    def check(self, box, state):
+        Process.check(self, box, state)
+        if not os.path.exists(box.path("in", "daily.csv")):
+            with open(box.path("streaming", "taken", "daily.csv")) as moved:
+                crash.check(moved.read() == DAILY, "the source that was moved is another")
 
 
 class Merge(Command):
@@ -222,5 +236,5 @@ class Rollback(Compact):
 
 
 crash.needs_parquet()
-crash.main([Etl(), Upsert(), UpsertPlain(), Process(), Merge(), Compact(), DeleteUser(), Rollback()],
-           WANTED)
+crash.main([Etl(), Upsert(), UpsertPlain(), Process(), ProcessMove(), Merge(), Compact(),
+            DeleteUser(), Rollback()], WANTED)
