@@ -121,6 +121,17 @@ int64_t SET(qn_code_split)(int64_t n, const uint32_t *entry, const uint8_t *code
  * when both count in the same place. */
 #define BANKED_ROWS 512
 
+/* A row's codes are asked for so many entries before they are used. */
+#define ROWS_AHEAD 24
+
+ALWAYS_INLINE void fetch_row(int64_t i, int64_t n, const uint32_t *entry, const uint8_t *code,
+                             int64_t stride)
+{
+    const int64_t ahead = i + ROWS_AHEAD < n ? i + ROWS_AHEAD : i;
+
+    __builtin_prefetch(code + (int64_t)(entry[ahead] & 0xffff) * stride);
+}
+
 /* With a number of features that is known, their places stay in registers. */
 ALWAYS_INLINE void sums_plain(const int n_features, int64_t n, const uint32_t *entry,
                               const uint8_t *code, int64_t stride, const int32_t *feature,
@@ -130,6 +141,7 @@ ALWAYS_INLINE void sums_plain(const int n_features, int64_t n, const uint32_t *e
         const uint8_t *row = code + (int64_t)(entry[i] & 0xffff) * stride;
         const uint32_t times = entry[i] >> 16;
 
+        fetch_row(i, n, entry, code, stride);
         for (int k = 0; k < n_features; k++)
             sums[offset[k] + row[feature[k]]] += times;
     }
@@ -151,6 +163,8 @@ ALWAYS_INLINE void sums_banked(const int n_features, int64_t n, const uint32_t *
         const int64_t odd = (int64_t)(entry[i + 1] & 0xffff) * stride;
         const uint32_t even_times = entry[i] >> 16, odd_times = entry[i + 1] >> 16;
 
+        fetch_row(i, n, entry, code, stride);
+        fetch_row(i + 1, n, entry, code, stride);
         for (int k = 0; k < n_features; k++) {
             bank[0][k][column[k][even]] += even_times;
             bank[1][k][column[k][odd]] += odd_times;
