@@ -115,6 +115,7 @@ refused 2 'kidn.*kind' fit kmeans --input rows.csv --feature 'r=kidn/y' --k 2 --
 refused 2 '--label' fit kmeans --input rows.csv --label knid --k 2 --model m --runs-dir none
 refused 2 '--k' fit kmeans --input rows.csv -k 1 --model m --runs-dir none
 refused 2 'user-col means nothing for a model of kmeans' predict --model model --input rows.csv --output o.csv --user-col x --runs-dir none
+refused 2 'model of kmeans, which has no form to be exported in; models of these have: forest, tree' export --model model
 refused 2 'protocol means nothing for a model of kmeans' evaluate --model model --input rows.csv --protocol spark --runs-dir none
 printf 'userId,movieId,rating\n1,1,5\n1,2,4\n2,1,3\n2,2,1\n' >ratings.csv
 run fit als --input ratings.csv --rank 2 --max-iter 1 --model als --quiet

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "ml/algo.h"
+#include "ml/forest/forest_show.h"
 #include "ml/forest/forest_tell.h"
 #include "ml/table_metrics.h"
 
@@ -117,7 +118,7 @@ static bool algo_keeps_missing(const void *params)
         .free = algo_free, .save = algo_save, .load = algo_load, .digest = algo_digest,            \
         .outputs = algo_outputs, .predict = algo_predict, .evaluate = algo_evaluate,               \
         .describe = forest_describe, .summary = forest_summary, .params = algo_params,             \
-        .doubts = forest_doubts,                                                                   \
+        .doubts = forest_doubts, .export_as = forest_export,                                       \
     }
 
 static const qn_table_ops forest_ops = FOREST_OPS(forest_fit);
