@@ -5,9 +5,9 @@
 #include "cli/show_upsert.h"
 #include "lifecycle/delivery.h"
 
-static void show(const qn_cli *cli, const qn_process_result *result)
+static void show(const qn_cli *cli, const qn_process_options *process,
+                 const qn_process_result *result)
 {
-    const qn_process_options *process = cli->values[0];
     const qn_upsert_options *options = cli->values[2];
 
     qn_show_upsert_read(&cli->out, "read", &result->upsert);
@@ -22,19 +22,24 @@ static void show(const qn_cli *cli, const qn_process_result *result)
 
 static qn_status run_process(qn_cli *cli)
 {
-    static const qn_rating_input_options by_name = {.format = QN_FORMAT_AUTO};
+    qn_process_options process = *(const qn_process_options *)cli->values[0];
+    const qn_rating_input_options *input = cli->values[3];
     qn_process_result result;
     qn_json members = {0};
     qn_status st = QN_OK;
 
+    if (!process.csv && input->input.n == 1)
+        process.csv = input->input.item[0];
+    else if (!process.csv || input->input.n > 0)
+        return qn_fail(cli->ctx, QN_EINVAL, "%s --csv FILE",
+                       process.csv || input->input.n > 0 ? "one file at a time:" : "missing:");
     QN_TRY(qn_cli_job_start(cli, "process"));
-    QN_TRY(qn_process_run(cli->ctx, cli->values[0], &by_name, cli->values[1], cli->values[2],
-                          &result));
+    QN_TRY(qn_process_run(cli->ctx, &process, input, cli->values[1], cli->values[2], &result));
     qn_process_json(&result, &members);
 done:
     st = qn_cli_job_end(cli, st, qn_string_text(&members.out));
     if (st == QN_OK && !cli->globals->json && !cli->globals->quiet)
-        show(cli, &result);
+        show(cli, &process, &result);
     qn_json_release(&members);
     return st;
 }
@@ -42,7 +47,7 @@ done:
 const qn_command qn_cmd_data_process = {
     .name = "data process",
     .help = "Add a file of new ratings to the train and test data sets of a folder",
-    .table = {&qn_process_table, &qn_rules_table, &qn_upsert_table},
+    .table = {&qn_process_table, &qn_rules_table, &qn_upsert_table, &qn_rating_input_table},
     .usage = "--csv FILE [--output DIR] [--train-ratio .8] [--source keep|move|delete] [options]",
     .notes = "The side of a row depends on --seed, user, movie and date alone, so a file that "
              "comes again, or is tried again, lands on the same sides. The source is moved or "

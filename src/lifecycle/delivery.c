@@ -17,9 +17,11 @@
 #define COPY_BYTES ((int64_t)1 << 20)
 
 static const qn_param process_rows[] = {
-    QN_PARAM_STRING(qn_process_options, csv, NULL, "FILE",
-                    "new ratings with columns DATE, CUST_ID, MOVIE_ID, RATING in any order",
-                    .required = true, .aliases = "csv_path"),
+    QN_PARAM_STRING(
+        qn_process_options, csv, NULL, "FILE",
+        "new ratings with columns DATE, CUST_ID, MOVIE_ID, RATING in any order (needed; "
+        "--input does too)",
+        .aliases = "csv_path"),
     QN_PARAM_STRING(qn_process_options, output, "data/streaming", "DIR",
                     "folder of the data sets train and test", .aliases = "output_path"),
     QN_PARAM(qn_process_options, train_ratio, 0.8, 0.000001, 0.999999,

@@ -10,7 +10,7 @@ typedef enum qn_process_source {
     QN_SOURCE_DELETE /* what the reference does */
 } qn_process_source;
 
-/* Tables: qn_process_table, qn_process_columns_table, qn_rules_table, qn_upsert_table. */
+/* Tables: qn_process_table, qn_rules_table, qn_upsert_table, qn_rating_input_table. */
 typedef struct qn_process_options {
     const char *csv, *output;
     double train_ratio;

@@ -34,6 +34,11 @@ run data process --csv day2.csv --output s --train-ratio .75 --source move
 expect_code 0
 [ -e s/taken/day2.csv ] && [ ! -e day2.csv ] || fail "the source is not in s/taken"
 refused 2 'missing: --csv' data process --output s
+refused 2 'one file at a time' data process --csv again.csv --input again.csv --output s
+printf 'who;what;when;stars\n1;2;2005-10-01;4\n2;2;2005-10-02;5\n' >own.csv
+run data process --csv own.csv --output own --user-col who --item-col what --rating-col stars --date-col when --json
+expect_code 0
+expect_json 'j["rows_written"]' 2
 refused 2 'nowhere.csv' data process --csv nowhere.csv --output s
 refused 2 'is a folder' data process --csv s --output u
 refused 2 'train_ratio|train-ratio' data process --csv again.csv --output u --train-ratio 1.5
