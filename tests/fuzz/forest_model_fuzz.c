@@ -258,7 +258,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 5 || qn_context_create(&(qn_context_options){.threads = 1}, &ctx) != QN_OK)
         return 0;
     if (*data % 4)
-        fuzz_nodes(ctx, data + 1 - 1, size);
+        fuzz_nodes(ctx, data, size);
     else
         fuzz_note(ctx, (const char *)data + 1, size - 1);
     if (qn_alloc_live(ctx) != 0)

@@ -44,6 +44,9 @@ static qn_status check_numbers(const checker *c, int32_t t, int64_t i)
 
     if (!isfinite(node->prediction))
         return bad_node(c, t, i, "the prediction is %g", node->prediction);
+    if (model->is_classifier && !(node->prediction >= 0 && node->prediction < model->n_classes))
+        return bad_node(c, t, i, "the prediction is %g, not one of %d classes", node->prediction,
+                        model->n_classes);
     for (int32_t s = 0; s < model->n_stats; s++) {
         const double value = model->stats[at * model->n_stats + s];
 

@@ -162,6 +162,8 @@ static void what_is_no_forest_is_named(void **state)
         {2, SPLIT(3, 4, 0, -1, .threshold = NAN), "tree 0, node 2: the threshold is missing"},
         {2, SPLIT(3, 4, 0, -1, .gain = INFINITY), "tree 0, node 2: the gain is inf"},
         {2, SPLIT(3, 4, 0, -1, .prediction = NAN), "tree 0, node 2: the prediction is nan"},
+        {2, SPLIT(3, 4, 0, -1, .prediction = 3),
+         "node 2: the prediction is 3, not one of 3 classes"},
         {2, SPLIT(3, 4, 1, 3, .first_category = 0, .n_left_categories = 2),
          "tree 0, node 2: category 3 is not one of 3"},
         {2, SPLIT(3, 4, 1, 5, .first_category = 3, .n_left_categories = 3),

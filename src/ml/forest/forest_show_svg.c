@@ -181,7 +181,7 @@ static void fill_of(const picture *p, const qn_tree_node *node, char out[64])
 {
     const qn_forest_model *m = p->shower->model;
     const double range = p->most - p->least, total = weight_of(p, node);
-    const int32_t c = (int32_t)node->prediction;
+    const int32_t c = m->is_classifier ? (int32_t)node->prediction : -1;
     double share = 0;
 
     if (node->left >= 0) {
@@ -201,7 +201,7 @@ static void add_first_line(picture *p, const qn_tree_node *node, qn_string *out)
 {
     const qn_forest_model *m = p->shower->model;
     const double total = weight_of(p, node);
-    const int32_t c = (int32_t)node->prediction;
+    const int32_t c = m->is_classifier ? (int32_t)node->prediction : -1;
 
     if (node->left >= 0)
         forest_show_condition(m, node, false, 8, out);
