@@ -5,8 +5,13 @@ import pathlib
 import subprocess
 
 import pytest
+from hypothesis import settings
 
 QUERN = os.environ["QN_QUERN"]
+
+# The same examples every time, so that a test fails where something was changed; QN_EXPLORE=1 looks at others.
+settings.register_profile("quern", derandomize=not os.environ.get("QN_EXPLORE"), deadline=None)
+settings.load_profile("quern")
 
 
 def quern(*args, expect=0):

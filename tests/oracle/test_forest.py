@@ -1,9 +1,11 @@
 """Trees and forests against plain numpy and scikit-learn: every split is the best there is, every number of a node is
 that of its rows, and forests whose rows and features are drawn do as well as scikit-learn's."""
+import collections
 import itertools
 import json
 import math
 import pathlib
+import sys
 import tempfile
 
 import numpy as np
@@ -12,6 +14,9 @@ from hypothesis import given, settings, strategies as st
 from sklearn.ensemble import RandomForestClassifier
 
 from conftest import quern
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+from forest_sets import DRAWN
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -63,9 +68,19 @@ class Reference:
     def measure(self, rows):
         return impurity(self.kind, self.label[rows], self.weight[rows], self.n_classes)
 
+    def is_looked_at(self, rule, rows):
+        """Regression looks at categories in the order of their mean labels alone, as Spark does: the best of all subsets
+        is among those, unless it leaves fewer rows than a child must have."""
+        f, what = rule
+        if self.kind != "variance" or not isinstance(what, set):
+            return True
+        means = {c: prediction_of(self, rows[self.x[rows, f] == c]) for c in np.unique(self.x[rows, f])}
+        return max((m for c, m in means.items() if c in what), default=-math.inf) <= \
+            min((m for c, m in means.items() if c not in what), default=math.inf)
+
     def best(self, rows, least_rows):
         gains = [-math.inf]
-        for rule in self.rules:
+        for rule in filter(lambda rule: self.is_looked_at(rule, rows), self.rules):
             left = self.goes_left(rule, rows)
             if min(left.sum(), (~left).sum()) >= least_rows:
                 gains.append(self.gain(rows, left))
@@ -176,33 +191,26 @@ def test_predictions_are_the_votes_of_the_leaves(seed, trees, depth, bootstrap, 
 
 # ---- rows and features drawn ----
 
-def susy_like(rng, n):
-    """Two classes, 18 features, half of them made of the others."""
-    label = (rng.random(n) < 0.46).astype(int)
-    low = rng.normal(0, 1, (n, 9)) + 0.35 * label[:, None] * np.linspace(1, 0, 9)
-    high = np.stack([np.hypot(low[:, j], low[:, (j + 1) % 9]) * np.sign(low[:, (j + 2) % 9]) for j in range(9)], 1)
-    return np.concatenate([low, high], 1), label
+def pruned_accuracy(forest, x, label):
+    """Accuracy of scikit-learn's forest with its trees pruned by Spark's rule: two leaves of one parent that predict the
+    same become one, with the parent's numbers."""
+    total = np.zeros((len(x), forest.n_classes_))
+    for tree in (e.tree_ for e in forest.estimators_):
+        left, right, share = tree.children_left, tree.children_right, tree.value[:, 0, :]
+        prediction, is_leaf = share.argmax(1), left < 0
+        for i in reversed(range(tree.node_count)):  # children lie behind their parents
+            a, b = left[i], right[i]
+            is_leaf[i] |= a >= 0 and is_leaf[a] and is_leaf[b] and prediction[a] == prediction[b]
+        ends_at = np.arange(tree.node_count)
+        for i in np.flatnonzero(left >= 0):
+            for child in (left[i], right[i]):
+                ends_at[child] = ends_at[i] if is_leaf[i] else child
+        reached = share[ends_at[tree.apply(x)]]
+        total += reached / reached.sum(1, keepdims=True)
+    return np.mean(total.argmax(1) == label)
 
 
-def fractal_like(rng, n):
-    """Five classes with shares far apart, whole numbers of few bins, colours that go together."""
-    label = rng.choice(5, n, p=[0.02, 0.4, 0.5, 0.06, 0.02])
-    height = np.array([1.5, 0, 6, 6.5, -0.5])[label] + np.array([1.5, 0.2, 4.5, 3, 0.1])[label] * rng.normal(0, 1, n)
-    light = np.array([125, 128, 98, 150, 70])[label] + 35 * rng.normal(0, 1, n)
-    colour = light[:, None] + rng.normal(0, 7, (n, 3))
-    ndvi = np.array([0.12, 0.1, 0.29, -0.03, -0.2])[label] + 0.15 * rng.normal(0, 1, n)
-    strength = np.array([600, 1050, 620, 900, 120])[label] + 400 * rng.normal(0, 1, n)
-    return np.column_stack([rng.gamma(1.5, 3, n) + height, strength.clip(0), *colour.T, ndvi]).round(2), label
-
-
-def rings(rng, n):
-    """Three classes by distance and angle: splits must go together."""
-    x = rng.normal(0, 1, (n, 6))
-    radius = np.hypot(x[:, 0], x[:, 1]) + 0.3 * x[:, 2] + 0.25 * rng.normal(0, 1, n)
-    return x, np.digitize(radius, [0.9, 1.6])
-
-
-@pytest.mark.parametrize("make", [susy_like, fractal_like, rings])
+@pytest.mark.parametrize("make", DRAWN)
 def test_forests_do_as_well_as_those_of_scikit_learn(make):
     rng = np.random.default_rng(7)
     n, trees, depth = 30000, 60, 8
@@ -211,19 +219,22 @@ def test_forests_do_as_well_as_those_of_scikit_learn(make):
     mtry = math.ceil(math.sqrt(x.shape[1]))
     cuts = [np.quantile(x[:n, j], np.arange(1, 32) / 32) for j in range(x.shape[1])]
     binned = np.stack([np.searchsorted(c, x[:, j]) for j, c in enumerate(cuts)], 1).astype(np.float32)
-    ours, theirs, merged = [], [], []
+    ours, theirs = collections.defaultdict(list), collections.defaultdict(list)  # by whether trees are pruned
     with tempfile.TemporaryDirectory() as folder:
         tmp = pathlib.Path(folder)
         for name, rows in (("train.csv", slice(0, n)), ("test.csv", slice(n, 3 * n))):
             write(tmp / name, {**{f"x{j}": x[rows, j] for j in range(x.shape[1])}, "label": label[rows]})
         for seed in range(1, 6):
-            for merge, accuracies in (("false", ours), ("true", merged)):
+            for prune, merge in itertools.product((False, True), repeat=2):
                 run = quern("fit", "forest", "--input", tmp / "train.csv", "--label", "label", "--num-trees", trees,
-                            "--max-depth", depth, "--seed", seed, "--merge-rows", merge, "--test", tmp / "test.csv",
-                            "--runs-dir", "none")
-                accuracies.append(run["metrics"]["test"]["accuracy"])
+                            "--max-depth", depth, "--seed", seed, "--prune", str(prune).lower(), "--merge-rows",
+                            str(merge).lower(), "--test", tmp / "test.csv", "--runs-dir", "none")
+                ours[prune, merge].append(run["metrics"]["test"]["accuracy"])
             model = RandomForestClassifier(trees, max_depth=depth, max_features=mtry, n_jobs=2, random_state=seed)
-            theirs.append(model.fit(binned[:n], label[:n]).score(binned[n:], label[n:]))
-    print(f"{make.__name__}: ours {np.mean(ours):.4f}, merged {np.mean(merged):.4f}, theirs {np.mean(theirs):.4f}")
-    assert abs(np.mean(ours) - np.mean(theirs)) < 0.002, (ours, theirs)
-    assert abs(np.mean(merged) - np.mean(theirs)) < 0.002, (merged, theirs)
+            model.fit(binned[:n], label[:n])
+            theirs[False].append(model.score(binned[n:], label[n:]))
+            theirs[True].append(pruned_accuracy(model, binned[n:], label[n:]))
+    for (prune, merge), accuracies in ours.items():
+        gap = np.mean(accuracies) - np.mean(theirs[prune])
+        print(f"{make.__name__}, prune {prune}, merge rows {merge}: {gap:+.4f}")
+        assert abs(gap) < 0.002, (prune, merge, accuracies, theirs[prune])
