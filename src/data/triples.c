@@ -38,6 +38,31 @@ static int64_t chunk_end(int64_t chunk, int64_t n)
     return (chunk + 1) * CHUNK < n ? (chunk + 1) * CHUNK : n;
 }
 
+int64_t qn_triples_n_blocks(const qn_triples *t)
+{
+    return n_chunks(t->n);
+}
+
+qn_status qn_triples_pin(qn_context *ctx, const qn_triples *t, int64_t block, qn_triples_view *view)
+{
+    const int64_t first = block * CHUNK;
+
+    (void)ctx;
+    *view = (qn_triples_view){.first = first,
+                              .n = chunk_end(block, t->n) - first,
+                              .user = t->user + first,
+                              .item = t->item + first,
+                              .value = t->value + first,
+                              .time = t->time ? t->time + first : NULL};
+    return QN_OK;
+}
+
+void qn_triples_unpin(const qn_triples *t, int64_t block)
+{
+    (void)t;
+    (void)block;
+}
+
 /* ---- fingerprint ---- */
 
 typedef struct fingerprint_job {

@@ -21,6 +21,29 @@ qn_status qn_triples_read(qn_context *ctx, const qn_ratings_options *options, bo
                           bool need_time, qn_triples **triples);
 void qn_triples_free(qn_triples *triples);
 
+/* ---- rows, block by block ---- */
+
+/* Rows of a block; borrowed until it is unpinned. */
+typedef struct qn_triples_view {
+    int64_t first; /* place of its first row among the rows of this rank */
+    int64_t n;
+    const uint32_t *user, *item;
+    const float *value;
+    const int64_t *time; /* NULL: without times */
+} qn_triples_view;
+
+/* Blocks of this rank's rows, in the order of the rows. Not collective; any thread pins. */
+int64_t qn_triples_n_blocks(const qn_triples *t);
+qn_status qn_triples_pin(qn_context *ctx, const qn_triples *t, int64_t block,
+                         qn_triples_view *view);
+void qn_triples_unpin(const qn_triples *t, int64_t block);
+
+/* Rows of the users that this rank owns, ordered by (user, item, rating, time); all rows of a user
+ * lie in one block. owner[from->users.n] is the rank of each user, the same array on all ranks;
+ * NULL: even runs of users. Dictionaries are those of `from`, which stays. Collective. */
+qn_status qn_triples_by_user(qn_context *ctx, const qn_triples *from, const int32_t *owner,
+                             qn_triples **out);
+
 /* Merges rows of one (user, item) by `rule`; KEEP does nothing, FAIL is QN_EDATA naming a pair.
  * LATEST is the greatest timestamp, then the highest rating. Collective; rows of a pair may lie on
  * any rank. */
