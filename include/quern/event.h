@@ -20,7 +20,12 @@ extern "C" {
     X(QN_EVENT_JOB_END, "jobEnd")                                                                  \
     X(QN_EVENT_STAGE_START, "stageStart")                                                          \
     X(QN_EVENT_STAGE_END, "stageEnd")                                                              \
+    X(QN_EVENT_TASK_START, "taskStart")                                                            \
     X(QN_EVENT_TASK_END, "taskEnd")                                                                \
+    X(QN_EVENT_STORAGE, "storage")                                                                 \
+    X(QN_EVENT_WORKER_ADDED, "workerAdded")                                                        \
+    X(QN_EVENT_WORKER_LOST, "workerLost")                                                          \
+    X(QN_EVENT_WORKER_PEAK, "workerPeak")                                                          \
     X(QN_EVENT_PROGRESS, "progress")                                                               \
     X(QN_EVENT_STEP, "step")                                                                       \
     X(QN_EVENT_METRIC, "metric")                                                                   \
@@ -35,8 +40,18 @@ typedef enum qn_event_kind {
 } qn_event_kind;
 
 /* Fields a kind does not use are 0 or NULL. Strings are borrowed for the call.
- *   job, stage     name; id; stage: parent = id of its job; END: duration_us, rows, bytes, status
- *   TASK_END       id = partition, parent = stage id; duration_us, rows, bytes
+ *   job, stage     name; id; stage: parent = id of its job, START: total = its tasks; END:
+ *                  duration_us, rows, bytes, status, text = why it failed (NULL: the context says)
+ *   JOB_START      text = the stages it may run, one a line, "name<TAB>tasks\n"; NULL: not known.
+ *                  Those that never start are skipped.
+ *   TASK_START     id = partition, parent = stage id; may be left out
+ *   TASK_END       id = partition, parent = stage id; duration_us, rows, bytes, status, text
+ *   STORAGE        name of the data set, id = partition, total = its partitions; rows = entries in
+ *                  it, memory_bytes and disk_bytes that it takes now (both 0: dropped)
+ *   WORKER_ADDED   text = host, done = cores it may use, memory_bytes = its limit
+ *   WORKER_LOST    text = why. All that was open is over: who goes on starts jobs and stages anew,
+ *                  and a stage of a name that the job has had is its next attempt
+ *   WORKER_PEAK    parent = stage id (0: the run); memory_bytes = most it held
  *   PROGRESS       name of the job, done of total (bytes or rows); rows so far
  *   STEP           name of the algorithm, done of total iterations, value = loss, duration_us
  *   METRIC         name, value;  text = protocol or unit
@@ -57,7 +72,13 @@ typedef struct qn_event {
     int64_t duration_us;
     int64_t bytes_read, bytes_moved, bytes_spilled;
     double value;
+    int64_t memory_bytes, disk_bytes;
 } qn_event;
+
+/* Events of several ranks become one stream by whoever gathers them: `rank` is then the worker, and
+ * a rank's events of a stage come before the end of that stage. Jobs, stages and steps are told of
+ * by rank 0 alone; of other ranks' STAGE_END the bytes count. Spans have the same ids on all ranks,
+ * since all start the same ones in the same order. */
 
 /* Called for one event at a time, never from two threads at once; must not call back into the
  * context. A sink cannot fail the run. */

@@ -97,6 +97,8 @@ typedef struct qn_span {
     bool is_stage;
 } qn_span;
 qn_span qn_job_start(qn_context *ctx, const char *name);
+/* With the stages that it may run: see JOB_START in quern/event.h. */
+qn_span qn_job_start_planned(qn_context *ctx, const char *name, const char *stages);
 qn_span qn_stage_start(qn_context *ctx, const qn_span *job, const char *name, int64_t n_tasks);
 /* rows and bytes of `totals` (may be NULL) go into the event. Returns seconds. */
 double qn_span_end(qn_context *ctx, const qn_span *span, qn_status status, const qn_event *totals);

@@ -144,6 +144,7 @@ static void events_reach_every_sink_in_order(void **state)
                "metric rmse leave one out id=0 parent=0 done=0 total=0 rows=0 status=0 value=0.5\n"
                "fact kernels reference id=0 parent=0 done=0 total=0 rows=0 status=0 value=0\n"
                "warning - 3 rows dropped id=0 parent=0 done=0 total=0 rows=0 status=0 value=0\n"
+               "workerPeak - - id=0 parent=2 done=0 total=0 rows=0 status=0 value=0\n"
                "stageEnd items - id=2 parent=1 done=0 total=0 rows=12 status=0 value=0\n"
                "jobEnd fit - id=1 parent=0 done=0 total=0 rows=0 status=2 value=0\n");
     CHECK_TEXT(qn_string_text(&one), qn_string_text(&two));

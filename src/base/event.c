@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/context.h"
+#include "base/system.h"
 
 const char *qn_event_kind_name(qn_event_kind kind)
 {
@@ -70,30 +71,50 @@ void qn_emit_fact(qn_context *ctx, const char *name, const char *text)
     qn_emit(ctx, &(qn_event){.kind = QN_EVENT_FACT, .name = name, .text = text});
 }
 
-static qn_span span_start(qn_context *ctx, const char *name, int64_t parent, int64_t n_tasks,
-                          bool is_stage)
+/* Gives the span of an event its number and time, and sends the event. */
+static qn_span span_start(qn_context *ctx, qn_event event)
 {
-    qn_span span = {.name = name, .parent = parent, .start = qn_seconds(), .is_stage = is_stage};
+    qn_span span = {
+        .name = event.name,
+        .parent = event.parent,
+        .start = qn_seconds(),
+        .is_stage = event.kind == QN_EVENT_STAGE_START,
+    };
 
     pthread_mutex_lock(&ctx->lock);
-    span.id = ++ctx->next_event_id;
+    event.id = span.id = ++ctx->next_event_id;
     pthread_mutex_unlock(&ctx->lock);
-    qn_emit(ctx, &(qn_event){.kind = is_stage ? QN_EVENT_STAGE_START : QN_EVENT_JOB_START,
-                             .name = name,
-                             .id = span.id,
-                             .parent = parent,
-                             .total = n_tasks});
+    qn_emit(ctx, &event);
     return span;
+}
+
+qn_span qn_job_start_planned(qn_context *ctx, const char *name, const char *stages)
+{
+    return span_start(ctx, (qn_event){.kind = QN_EVENT_JOB_START, .name = name, .text = stages});
 }
 
 qn_span qn_job_start(qn_context *ctx, const char *name)
 {
-    return span_start(ctx, name, 0, 0, false);
+    return qn_job_start_planned(ctx, name, NULL);
 }
 
 qn_span qn_stage_start(qn_context *ctx, const qn_span *job, const char *name, int64_t n_tasks)
 {
-    return span_start(ctx, name, job ? job->id : 0, n_tasks, true);
+    return span_start(ctx, (qn_event){.kind = QN_EVENT_STAGE_START,
+                                      .name = name,
+                                      .parent = job ? job->id : 0,
+                                      .total = n_tasks});
+}
+
+/* What this process holds as its stage ends, before others begin. */
+static void emit_peak(qn_context *ctx, const qn_span *stage)
+{
+    qn_memory_use use;
+
+    qn_memory_use_read(&use);
+    qn_emit(ctx, &(qn_event){.kind = QN_EVENT_WORKER_PEAK,
+                             .parent = stage->id,
+                             .memory_bytes = (int64_t)(use.rss_anon + use.rss_shmem)});
 }
 
 double qn_span_end(qn_context *ctx, const qn_span *span, qn_status status, const qn_event *totals)
@@ -101,6 +122,8 @@ double qn_span_end(qn_context *ctx, const qn_span *span, qn_status status, const
     const double seconds = qn_seconds() - span->start;
     qn_event event = {0};
 
+    if (span->is_stage)
+        emit_peak(ctx, span);
     if (totals)
         event = *totals;
     event.kind = span->is_stage ? QN_EVENT_STAGE_END : QN_EVENT_JOB_END;
