@@ -16,8 +16,9 @@
 
 struct qn_budget;
 struct qn_pool;
-struct qn_comm;    /* engine/comm.h */
-struct qn_kernels; /* kernels/kernels.h */
+struct qn_comm;       /* engine/comm.h */
+struct qn_kernels;    /* kernels/kernels.h */
+struct qn_checkpoint; /* engine/checkpoint.h */
 
 /* How the index space is cut. Cells alone decide the order of floating sums. The defaults are fixed
  * by the design and part of "same bits"; only tests set others. */
@@ -39,6 +40,7 @@ struct qn_context {
     struct qn_pool *pool;
     struct qn_comm *comm;
     const struct qn_kernels *kernels;
+    struct qn_checkpoint *checkpoint; /* that a fit saves to, borrowed; NULL: none */
     qn_cell_sizes cells;
     char *scratch_dir; /* NULL: none */
     char *module_dir;  /* NULL: beside the program */
