@@ -1,5 +1,6 @@
 #include "base/alloc.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -27,6 +28,16 @@
 #define MAP_FROM ((size_t)1 << 20)
 #endif
 
+#define MAX_RECLAIMERS 4
+
+/* Who can give memory back. `running` calls keep the place until they are over. */
+typedef struct reclaimer {
+    qn_reclaimer *fn; /* NULL: free */
+    void *arg;
+    int64_t running;
+    bool is_leaving;
+} reclaimer;
+
 struct qn_budget {
     size_t limit;
     atomic_size_t used, peak;
@@ -34,6 +45,9 @@ struct qn_budget {
     atomic_int_fast64_t live_base; /* of them, those that the context itself holds */
     atomic_int_fast64_t holds;     /* the context and every block: the last one frees the budget */
     atomic_int_fast64_t allowed;   /* allocations before the planned failure; QN_NEVER: none */
+    pthread_mutex_t lock;          /* guards the reclaimers, which are called without it */
+    pthread_cond_t left;           /* a call of a reclaimer is over */
+    reclaimer reclaimer[MAX_RECLAIMERS];
 };
 
 /* Lies before each block. */
@@ -55,13 +69,18 @@ qn_budget *qn_budget_create(size_t limit)
     budget->limit = limit;
     atomic_init(&budget->holds, 1);
     atomic_init(&budget->allowed, QN_NEVER);
+    pthread_mutex_init(&budget->lock, NULL);
+    pthread_cond_init(&budget->left, NULL);
     return budget;
 }
 
 void qn_budget_release(qn_budget *budget)
 {
-    if (budget && atomic_fetch_sub_explicit(&budget->holds, 1, memory_order_acq_rel) == 1)
-        free(budget);
+    if (!budget || atomic_fetch_sub_explicit(&budget->holds, 1, memory_order_acq_rel) != 1)
+        return;
+    pthread_cond_destroy(&budget->left);
+    pthread_mutex_destroy(&budget->lock);
+    free(budget);
 }
 
 size_t qn_budget_limit(const qn_budget *budget)
@@ -126,6 +145,30 @@ static qn_status fail_over_budget(qn_context *ctx, double bytes, const char *wha
                    need, held, limit);
 }
 
+/* Not even after all that could leave has left. */
+static qn_status fail_full(qn_context *ctx, double bytes, const qn_reclaim *reclaim,
+                           const char *what)
+{
+    char need[32], held[32], limit[32], in_use[32], spillable[32];
+
+    if (reclaim->in_use == 0 && reclaim->spillable == 0)
+        return fail_over_budget(ctx, bytes, what);
+    qn_format_bytes(bytes, need);
+    qn_format_bytes((double)qn_budget_used(ctx->budget), held);
+    qn_format_bytes((double)ctx->budget->limit, limit);
+    qn_format_bytes((double)reclaim->in_use, in_use);
+    qn_format_bytes((double)reclaim->spillable, spillable);
+    if (reclaim->spillable > 0)
+        return qn_fail(ctx, QN_ENOMEM,
+                       "%s need %s; %s of the %s budget are held, of which %s could go to disk: "
+                       "give a folder on a disk with --scratch, or raise --memory",
+                       what, need, held, limit, spillable);
+    return qn_fail(ctx, QN_ENOMEM,
+                   "%s need %s; %s of the %s budget are held, of which %s are blocks of data in "
+                   "use, which cannot go to disk now: raise --memory",
+                   what, need, held, limit, in_use);
+}
+
 static qn_status fail_no_memory(qn_context *ctx, size_t bytes, const char *what)
 {
     char need[32], held[32];
@@ -136,6 +179,94 @@ static qn_status fail_no_memory(qn_context *ctx, size_t bytes, const char *what)
                    "%s need %s, which the system does not give (%s are held here): lower --memory "
                    "or free memory on this machine",
                    what, need, held);
+}
+
+qn_status qn_budget_add_reclaimer(qn_context *ctx, qn_reclaimer *fn, void *arg)
+{
+    qn_budget *budget = ctx->budget;
+    bool added = false;
+
+    pthread_mutex_lock(&budget->lock);
+    for (int i = 0; i < MAX_RECLAIMERS && !added; i++) {
+        if (budget->reclaimer[i].fn)
+            continue;
+        budget->reclaimer[i] = (reclaimer){.fn = fn, .arg = arg};
+        added = true;
+    }
+    pthread_mutex_unlock(&budget->lock);
+    return added ? QN_OK
+                 : qn_fail(ctx, QN_EINTERNAL, "more than %d reclaimers of memory", MAX_RECLAIMERS);
+}
+
+void qn_budget_remove_reclaimer(qn_context *ctx, qn_reclaimer *fn, void *arg)
+{
+    qn_budget *budget = ctx->budget;
+
+    pthread_mutex_lock(&budget->lock);
+    for (int i = 0; i < MAX_RECLAIMERS; i++) {
+        reclaimer *r = &budget->reclaimer[i];
+
+        if (r->fn != fn || r->arg != arg)
+            continue;
+        r->is_leaving = true;
+        while (r->running > 0)
+            pthread_cond_wait(&budget->left, &budget->lock);
+        *r = (reclaimer){0};
+    }
+    pthread_mutex_unlock(&budget->lock);
+}
+
+/* Asks one after the other until `wanted` bytes are free; sums what they say. */
+static qn_status reclaim_memory(qn_context *ctx, qn_budget *budget, size_t wanted, qn_reclaim *sum)
+{
+    qn_status st = QN_OK;
+
+    *sum = (qn_reclaim){.wanted = wanted};
+    pthread_mutex_lock(&budget->lock);
+    for (int i = 0; i < MAX_RECLAIMERS && st == QN_OK && sum->freed < wanted; i++) {
+        reclaimer *r = &budget->reclaimer[i];
+        qn_reclaim one = {.wanted = wanted - sum->freed};
+
+        if (!r->fn || r->is_leaving)
+            continue;
+        r->running++;
+        pthread_mutex_unlock(&budget->lock);
+        st = r->fn(r->arg, ctx, &one);
+        pthread_mutex_lock(&budget->lock);
+        r->running--;
+        pthread_cond_broadcast(&budget->left);
+        sum->freed += one.freed;
+        sum->in_use += one.in_use;
+        sum->spillable += one.spillable;
+    }
+    pthread_mutex_unlock(&budget->lock);
+    return st;
+}
+
+/* Takes `bytes` from the budget, for something of `shown` bytes. What was freed may be taken by
+ * other threads first: goes on as long as anything is freed. */
+static qn_status take_or_reclaim(qn_context *ctx, qn_budget *budget, size_t bytes, double shown,
+                                 const char *what)
+{
+    qn_reclaim reclaim = {0};
+    qn_status st = QN_OK;
+
+    while (!budget_take(budget, bytes)) {
+        const size_t used = qn_budget_used(budget);
+        const size_t room = used < budget->limit ? budget->limit - used : 0;
+
+        if (bytes > budget->limit)
+            return fail_over_budget(ctx, shown, what);
+        if (bytes <= room)
+            continue;
+        QN_TRY(reclaim_memory(ctx, budget, bytes - room, &reclaim));
+        if (reclaim.freed == 0 && !budget_take(budget, bytes))
+            return fail_full(ctx, shown, &reclaim, what);
+        if (reclaim.freed == 0)
+            break;
+    }
+done:
+    return st;
 }
 
 /* Bytes to hold for n * size bytes; false if that is no number. */
@@ -195,12 +326,16 @@ static void *block_create(qn_budget *budget, size_t bytes, size_t capacity)
 static qn_status block_alloc(qn_context *ctx, void **out, int64_t n, size_t size, const char *what)
 {
     size_t bytes = 0, capacity = 0;
+    qn_status st;
 
     *out = NULL;
     if (!capacity_of(n, size, &bytes, &capacity))
         return fail_over_budget(ctx, (double)n * (double)size, what);
-    if (!budget_allows(ctx->budget) || !budget_take(ctx->budget, capacity))
+    if (!budget_allows(ctx->budget))
         return fail_over_budget(ctx, (double)bytes, what);
+    st = take_or_reclaim(ctx, ctx->budget, capacity, (double)bytes, what);
+    if (st != QN_OK)
+        return st;
     *out = block_create(ctx->budget, bytes, capacity);
     if (!*out) {
         budget_give(ctx->budget, capacity);
@@ -212,6 +347,20 @@ static qn_status block_alloc(qn_context *ctx, void **out, int64_t n, size_t size
 qn_status qn_alloc_array(qn_context *ctx, void **out, int64_t n, size_t size, const char *what)
 {
     return block_alloc(ctx, out, n, size, what);
+}
+
+void *qn_alloc_if_fits(qn_context *ctx, size_t n)
+{
+    size_t bytes, capacity;
+    void *made;
+
+    if (n > INT64_MAX || !capacity_of((int64_t)n, 1, &bytes, &capacity) ||
+        !budget_take(ctx->budget, capacity))
+        return NULL;
+    made = block_create(ctx->budget, bytes, capacity);
+    if (!made)
+        budget_give(ctx->budget, capacity);
+    return made;
 }
 
 qn_status qn_calloc_array(qn_context *ctx, void **out, int64_t n, size_t size, const char *what)
@@ -231,8 +380,12 @@ static qn_status remap(qn_context *ctx, void **block, size_t bytes, size_t capac
     qn_budget *budget = h->budget;
     const size_t old = h->capacity;
 
-    if (capacity > old && !budget_take(budget, capacity - old))
-        return fail_over_budget(ctx, (double)bytes, what);
+    if (capacity > old) {
+        const qn_status st = take_or_reclaim(ctx, budget, capacity - old, (double)bytes, what);
+
+        if (st != QN_OK)
+            return st;
+    }
     h = mremap(h, old, capacity, MREMAP_MAYMOVE);
     if (h == MAP_FAILED) {
         if (capacity > old)
@@ -326,7 +479,7 @@ qn_status qn_budget_charge(qn_context *ctx, int64_t bytes, const char *what)
         budget_give(ctx->budget, (size_t)-bytes);
         return QN_OK;
     }
-    if (!budget_allows(ctx->budget) || !budget_take(ctx->budget, (size_t)bytes))
+    if (!budget_allows(ctx->budget))
         return fail_over_budget(ctx, (double)bytes, what);
-    return QN_OK;
+    return take_or_reclaim(ctx, ctx->budget, (size_t)bytes, (double)bytes, what);
 }

@@ -46,6 +46,29 @@ size_t qn_alloc_size(const void *block);
 void qn_alloc_fail_after(qn_context *ctx, int64_t allowed);
 int64_t qn_alloc_live(const qn_context *ctx);
 
+/* Memory that can be had back. When an allocation, a growth or a charge does not fit the budget,
+ * every reclaimer is asked, in the order of adding, to free `wanted` bytes or more, and the
+ * allocation is tried again; once none frees anything it fails. Called by the thread that
+ * allocates, from inside qn_parallel too, by several at the same time, with no lock of the
+ * allocator held. It must not allocate from this context, nor take a lock under which someone
+ * allocates. Failures planned by qn_alloc_fail_after do not reclaim. */
+typedef struct qn_reclaim {
+    size_t wanted;    /* in: bytes */
+    size_t freed;     /* out: bytes; 0: nothing is left to free */
+    size_t in_use;    /* out, when freed is 0: bytes that it holds and cannot free now */
+    size_t spillable; /* out, when freed is 0: bytes that a scratch folder would free */
+} qn_reclaim;
+/* Another status than QN_OK, with its message set, ends the allocation with that status: a disk
+ * that is full is told as such, not as a lack of memory. */
+typedef qn_status qn_reclaimer(void *arg, qn_context *ctx, qn_reclaim *reclaim);
+/* At most 4; QN_EINTERNAL beyond. */
+qn_status qn_budget_add_reclaimer(qn_context *ctx, qn_reclaimer *fn, void *arg);
+/* Waits for calls under way. */
+void qn_budget_remove_reclaimer(qn_context *ctx, qn_reclaimer *fn, void *arg);
+/* n bytes, not cleared, if they fit without reclaiming, else NULL: no message, no planned failure.
+ * For work that is only worth doing where there is room. */
+void *qn_alloc_if_fits(qn_context *ctx, size_t n);
+
 /* Adds bytes that others hold (memory of a library) to the books; negative takes them off. */
 qn_status qn_budget_charge(qn_context *ctx, int64_t bytes, const char *what);
 

@@ -14,6 +14,7 @@ typedef struct block {
     size_t bytes;
     int64_t partition;
     uint64_t checksum;
+    bool is_sealed;
 } block;
 
 struct qn_store {
@@ -22,7 +23,6 @@ struct qn_store {
     block *block;
     int64_t n_blocks, capacity;
     size_t bytes;
-    bool sealed;
 };
 
 qn_status qn_store_create(qn_context *ctx, const char *name, qn_store **store)
@@ -136,21 +136,64 @@ void *qn_store_edit(qn_store *store, int64_t number)
     return store->block[number].data;
 }
 
-static qn_status seal_block(void *arg, int64_t i, int32_t thread)
+qn_status qn_store_seal_block(qn_context *ctx, qn_store *store, int64_t number)
 {
-    qn_store *store = arg;
+    qn_status st = QN_OK;
+    block b;
+
+    pthread_mutex_lock(&store->lock);
+    b = store->block[number];
+    pthread_mutex_unlock(&store->lock);
+    if (b.is_sealed || !b.data)
+        return qn_fail(ctx, QN_EINTERNAL, "%s: block %lld is sealed or dropped already",
+                       store->name, (long long)number);
+    b.checksum = XXH3_64bits(b.data, b.bytes);
+    b.is_sealed = true;
+    pthread_mutex_lock(&store->lock);
+    store->block[number] = b;
+    pthread_mutex_unlock(&store->lock);
+    return st;
+}
+
+typedef struct seal_all {
+    qn_context *ctx;
+    qn_store *store;
+} seal_all;
+
+static qn_status seal_one(void *arg, int64_t i, int32_t thread)
+{
+    const seal_all *all = arg;
 
     (void)thread;
-    store->block[i].checksum = XXH3_64bits(store->block[i].data, store->block[i].bytes);
-    return QN_OK;
+    if (all->store->block[i].is_sealed || !all->store->block[i].data)
+        return QN_OK;
+    return qn_store_seal_block(all->ctx, all->store, i);
 }
 
 qn_status qn_store_seal(qn_context *ctx, qn_store *store)
 {
-    const qn_status st = qn_parallel(ctx, store->n_blocks, seal_block, store);
+    seal_all all = {ctx, store};
 
-    store->sealed = st == QN_OK;
-    return st;
+    return qn_parallel(ctx, store->n_blocks, seal_one, &all);
+}
+
+void qn_store_drop_block(qn_store *store, int64_t number)
+{
+    pthread_mutex_lock(&store->lock);
+    if (store->block[number].data)
+        store->bytes -= store->block[number].bytes;
+    qn_free(store->block[number].data);
+    store->block[number].data = NULL;
+    pthread_mutex_unlock(&store->lock);
+}
+
+qn_status qn_store_read_ahead(qn_context *ctx, qn_store *store, const int64_t *order, int64_t n)
+{
+    (void)ctx;
+    (void)store;
+    (void)order;
+    (void)n;
+    return QN_OK;
 }
 
 int64_t qn_store_n_blocks(const qn_store *store)
@@ -175,12 +218,18 @@ uint64_t qn_store_block_checksum(const qn_store *store, int64_t b)
 
 qn_status qn_store_pin(qn_context *ctx, qn_store *store, int64_t b, const void **data)
 {
+    const void *found = NULL;
+
     *data = NULL;
-    if (!store->sealed || b < 0 || b >= store->n_blocks)
+    pthread_mutex_lock(&store->lock);
+    if (b >= 0 && b < store->n_blocks && store->block[b].is_sealed)
+        found = store->block[b].data;
+    pthread_mutex_unlock(&store->lock);
+    if (!found)
         return qn_fail(ctx, QN_EINTERNAL,
                        "%s: block %lld of %lld is not there, or still being written", store->name,
                        (long long)b, (long long)store->n_blocks);
-    *data = store->block[b].data;
+    *data = found;
     return QN_OK;
 }
 
