@@ -46,8 +46,22 @@ else()
   list(FILTER qn_sources EXCLUDE REGEX "_avx(2|512)\\.c$")
 endif()
 
+# A hash of what program and modules must agree on: every struct that passes between them and the base
+# objects that both carry. base/module.c refuses a module with another one.
+file(GLOB qn_layout_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/include/quern/*.h
+  ${CMAKE_SOURCE_DIR}/src/base/*.[ch] ${CMAKE_SOURCE_DIR}/src/kernels/kernels.h
+  ${CMAKE_SOURCE_DIR}/src/engine/*.h ${CMAKE_SOURCE_DIR}/src/data/*.h)
+list(FILTER qn_layout_sources EXCLUDE REGEX "_test\\.c$")
+add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/generated/qn_layout.h
+  COMMAND ${CMAKE_COMMAND} "-DOUT=${CMAKE_BINARY_DIR}/generated/qn_layout.h"
+          "-DSOURCES=${qn_layout_sources}" -P ${CMAKE_SOURCE_DIR}/cmake/layout.cmake
+  DEPENDS ${qn_layout_sources} ${CMAKE_SOURCE_DIR}/cmake/layout.cmake VERBATIM)
+add_custom_target(qn_layout DEPENDS ${CMAKE_BINARY_DIR}/generated/qn_layout.h)
+target_include_directories(qn_flags INTERFACE ${CMAKE_BINARY_DIR}/generated)
+
 add_library(qn_objects OBJECT ${qn_sources})
 target_link_libraries(qn_objects PUBLIC qn_flags)
+add_dependencies(qn_objects qn_layout)
 
 # libquern: what a C program links. Only qn_ names marked QN_API are visible.
 add_library(quern_shared SHARED $<TARGET_OBJECTS:qn_objects>)

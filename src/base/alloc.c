@@ -88,6 +88,11 @@ size_t qn_budget_limit(const qn_budget *budget)
     return budget->limit;
 }
 
+void qn_budget_set_limit(qn_budget *budget, size_t limit)
+{
+    budget->limit = limit;
+}
+
 size_t qn_budget_used(const qn_budget *budget)
 {
     return atomic_load_explicit(&budget->used, memory_order_relaxed);

@@ -17,6 +17,8 @@ qn_budget *qn_budget_create(size_t limit);
 /* Drops the context's hold; the budget goes when its last block does. */
 void qn_budget_release(qn_budget *budget);
 size_t qn_budget_limit(const qn_budget *budget);
+/* Another limit, before work has begun: no other thread uses the budget. */
+void qn_budget_set_limit(qn_budget *budget, size_t limit);
 size_t qn_budget_used(const qn_budget *budget);
 size_t qn_budget_peak(const qn_budget *budget);
 /* Blocks held until now belong to the context itself: qn_alloc_live does not count them. */

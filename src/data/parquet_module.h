@@ -1,19 +1,17 @@
 /* Between data/parquet.c, which opens the module on first use, and src/data/duckdb/, which it is
- * made of. Both come from one build; the first two fields catch a module left over from another. */
+ * made of. Both come from one build: base/module.h. */
 #ifndef QN_DATA_PARQUET_MODULE_H
 #define QN_DATA_PARQUET_MODULE_H
 
+#include "base/module.h"
 #include "data/parquet.h"
 
 #define QN_PARQUET_MODULE_FILE  "libquern_duckdb.so"
 #define QN_PARQUET_MODULE_ENTRY "qn_parquet_module_entry"
-#define QN_PARQUET_MODULE_ABI                                                                      \
-    3 /* goes up when this struct or a struct that passes through changes */
+#define QN_PARQUET_MODULE_ABI   4 /* goes up when this struct changes */
 
 typedef struct qn_parquet_module {
-    int32_t abi;
-    size_t context_size;       /* sizeof(struct qn_context) */
-    const char *quern_version; /* "0.1.0" */
+    qn_module_stamp stamp;
     const char *(*version)(void);
     qn_status (*source_open)(qn_context *ctx, const qn_source_options *options, qn_source **source);
     qn_status (*sink_open)(qn_context *ctx, const qn_parquet_write *write, const qn_schema *schema,

@@ -16,6 +16,33 @@ int32_t qn_size(const qn_context *ctx)
     return ctx->comm ? ctx->comm->size : 1;
 }
 
+const char *qn_comm_host_of(const qn_context *ctx, int32_t rank)
+{
+    return ctx->comm && ctx->comm->place ? ctx->comm->place[rank].host : NULL;
+}
+
+int32_t qn_comm_ranks_here(const qn_context *ctx)
+{
+    const qn_comm *comm = ctx->comm;
+    int32_t n = 0;
+
+    if (!comm || !comm->place)
+        return 1;
+    for (int32_t r = 0; r < comm->size; r++)
+        n += comm->place[r].host_number == comm->place[comm->rank].host_number;
+    return n;
+}
+
+int32_t qn_comm_n_hosts(const qn_context *ctx)
+{
+    const qn_comm *comm = ctx->comm;
+    int32_t last = 0;
+
+    for (int32_t r = 0; comm && comm->place && r < comm->size; r++)
+        last = comm->place[r].host_number > last ? comm->place[r].host_number : last;
+    return last + 1;
+}
+
 static void count_received(qn_context *ctx, const size_t *bytes)
 {
     for (int32_t r = 0; r < ctx->comm->size; r++)
@@ -53,6 +80,12 @@ void qn_comm_abort(qn_context *ctx)
 {
     if (ctx->comm)
         ctx->comm->ops->abort(ctx);
+}
+
+void qn_comm_leave(qn_context *ctx, int exit_code)
+{
+    if (ctx->comm && ctx->comm->ops->leave)
+        ctx->comm->ops->leave(ctx, exit_code);
 }
 
 /* An exchange in which only `root` receives. */
@@ -157,11 +190,24 @@ qn_status qn_comm_min_int64(qn_context *ctx, int64_t *values, int64_t n)
     return all_combine(ctx, values, n, combine_min);
 }
 
+/* Says which worker a failure comes from, unless all have the same. */
+static void name_worker(qn_context *ctx, qn_status local, const int32_t *all)
+{
+    const qn_comm *comm = ctx->comm;
+    bool is_common = true;
+
+    for (int32_t r = 0; r < comm->size; r++)
+        is_common = is_common && all[r] == all[comm->rank];
+    if (comm->place && !is_common && local != QN_ECANCELLED)
+        qn_fail_prefix(ctx, local, "worker %d on %s", (int)comm->rank,
+                       comm->place[comm->rank].host);
+}
+
 /* Needs no memory of its own beyond the stack, so that it can report that there is none. The worst
  * is the failure of the lowest rank: one rule, the same text everywhere. */
 qn_status qn_comm_agree(qn_context *ctx, qn_status local)
 {
-    const int32_t size = ctx->comm->size;
+    qn_comm *comm = ctx->comm;
     const int32_t mine = (int32_t)local;
     int32_t all[QN_MAX_RANKS];
     size_t counts[QN_MAX_RANKS] = {0};
@@ -169,18 +215,21 @@ qn_status qn_comm_agree(qn_context *ctx, qn_status local)
     int32_t worst = 0;
     qn_status st;
 
-    for (int32_t r = 0; r < size; r++)
+    for (int32_t r = 0; r < comm->size; r++)
         counts[r] = sizeof mine;
-    st = ctx->comm->ops->allgatherv(ctx, &mine, sizeof mine, all, counts);
+    st = comm->ops->allgatherv(ctx, &mine, sizeof mine, all, counts);
     if (st != QN_OK)
         return local != QN_OK ? local : st;
-    while (worst < size && all[worst] == QN_OK)
+    while (worst < comm->size && all[worst] == QN_OK)
         worst++;
-    if (worst == size)
+    comm->has_agreed = worst < comm->size;
+    if (!comm->has_agreed)
         return QN_OK;
+    if (worst == comm->rank)
+        name_worker(ctx, local, all);
     memcpy(text, ctx->error, sizeof text);
-    st = ctx->comm->ops->broadcast(ctx, text, sizeof text, worst);
-    if (st != QN_OK || worst == ctx->comm->rank)
+    st = comm->ops->broadcast(ctx, text, sizeof text, worst);
+    if (st != QN_OK || worst == comm->rank)
         return st != QN_OK ? st : local;
     return qn_fail(ctx, (qn_status)all[worst], "%s", text);
 }

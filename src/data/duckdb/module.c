@@ -5,6 +5,7 @@
 #include "data/duckdb/coder.h"
 #include "data/duckdb/duck.h"
 #include "data/duckdb/sink.h"
+#include "qn_layout.h"
 
 /* "v1.5.5" -> "1.5.5" */
 static const char *version(void)
@@ -15,9 +16,7 @@ static const char *version(void)
 }
 
 static const qn_parquet_module module = {
-    .abi = QN_PARQUET_MODULE_ABI,
-    .context_size = sizeof(struct qn_context),
-    .quern_version = QN_VERSION,
+    .stamp = QN_MODULE_STAMP(QN_PARQUET_MODULE_ABI),
     .version = version,
     .source_open = qn_duck_source_open,
     .sink_open = qn_duck_sink_open,
