@@ -85,7 +85,8 @@ typedef enum qn_ties { QN_TIES_ID_ASC, QN_TIES_SPARK } qn_ties;
 /* Best k of the other side for each of n rows (indices of `side`), best first: score descending,
  * then id ascending (or descending with QN_TIES_SPARK). index and score are [n x k]; slots past the
  * catalogue (or what is left of it) hold -1 and NaN. `seen` (NULL: none) are ratings whose pairs
- * are left out; it is matched by id, its dictionaries may differ from the model's. */
+ * are left out; it is matched by id, its dictionaries may differ from the model's. Collective with
+ * `seen`, which lies with all ranks: each asks for rows of its own, or for none. */
 QN_API qn_status qn_als_recommend(qn_context *ctx, const qn_als_model *model, qn_side side,
                                   const int64_t *rows, int64_t n, int32_t k, qn_ties ties,
                                   const qn_ratings *seen, int64_t *index, float *score);

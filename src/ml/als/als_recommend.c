@@ -24,10 +24,9 @@ typedef struct als_ranker {
     int32_t k;      /* slots of a row */
     int32_t n_kept; /* at most k, and the others there are */
     qn_ties ties;
-    als_seen seen;
-    const als_seen *exclude; /* NULL: nothing */
-    als_scored *heap;        /* [threads x ALS_TASK_ROWS x n_kept] */
-    float *gathered;         /* [threads x ALS_TASK_ROWS x stride] */
+    const qn_als_seen *exclude; /* NULL: nothing */
+    als_scored *heap;           /* [threads x ALS_TASK_ROWS x n_kept] */
+    float *gathered;            /* [threads x ALS_TASK_ROWS x stride] */
     int64_t *index;
     float *score;
 } als_ranker;
@@ -176,9 +175,9 @@ done:
     return st;
 }
 
-qn_status qn_als_recommend(qn_context *ctx, const qn_als_model *model, qn_side side,
-                           const int64_t *rows, int64_t n, int32_t k, qn_ties ties,
-                           const qn_ratings *seen, int64_t *index, float *score)
+qn_status qn_als_recommend_unseen(qn_context *ctx, const qn_als_model *model, qn_side side,
+                                  const int64_t *rows, int64_t n, int32_t k, qn_ties ties,
+                                  const qn_als_seen *seen, int64_t *index, float *score)
 {
     qn_status st = QN_OK;
     const bool is_user = side == QN_SIDE_USER;
@@ -191,17 +190,32 @@ qn_status qn_als_recommend(qn_context *ctx, const qn_als_model *model, qn_side s
         .n = n,
         .k = k,
         .ties = ties,
+        .exclude = seen,
         .index = index,
         .score = score,
     };
 
     QN_TRY(als_check_rows(ctx, rows, n, is_user ? model->users.n : model->items.n, k));
-    if (seen) {
-        QN_TRY(als_seen_make(ctx, model, side, rows, n, seen, &r.seen));
-        r.exclude = &r.seen;
-    }
     QN_TRY(als_rank_all(&r));
 done:
-    als_seen_release(&r.seen);
+    return st;
+}
+
+qn_status qn_als_recommend(qn_context *ctx, const qn_als_model *model, qn_side side,
+                           const int64_t *rows, int64_t n, int32_t k, qn_ties ties,
+                           const qn_ratings *seen, int64_t *index, float *score)
+{
+    const int64_t n_known = side == QN_SIDE_USER ? model->users.n : model->items.n;
+    qn_als_seen lists = {0};
+    qn_status st = QN_OK;
+
+    if (!seen)
+        return qn_als_recommend_unseen(ctx, model, side, rows, n, k, ties, NULL, index, score);
+    QN_TRY_ALL(als_check_rows(ctx, rows, n, n_known, k));
+    QN_TRY_ALL(qn_als_seen_open(ctx, model, side, seen, false, &lists));
+    QN_TRY(qn_als_seen_take(ctx, &lists, rows, n));
+    QN_TRY(qn_als_recommend_unseen(ctx, model, side, rows, n, k, ties, &lists, index, score));
+done:
+    qn_als_seen_close(&lists);
     return st;
 }
