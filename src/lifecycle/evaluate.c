@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/context.h"
+#include "engine/comm.h"
 #include "lifecycle/evaluate_impl.h"
 #include "run/tree.h"
 
@@ -50,10 +51,10 @@ qn_status qn_evaluate_als(qn_context *ctx, const qn_als_model *model, const qn_t
     memset(out, 0, sizeof *out);
     clear_metrics(&out->ranking);
     clear_metrics(&out->popularity);
-    QN_TRY(qn_params_check(ctx, &qn_ranking_table, options));
+    QN_TRY_ALL(qn_params_check(ctx, &qn_ranking_table, options));
     out->k = options->k;
     out->threshold = options->threshold;
-    QN_TRY(choose_protocol(ctx, options, train, &out->protocol));
+    QN_TRY_ALL(choose_protocol(ctx, options, train, &out->protocol));
     QN_TRY(qn_test_set_make(ctx, model, test, &set));
     QN_TRY(qn_evaluate_errors(ctx, model, test, &set, train, out));
     if (options->ranking_users >= 0)

@@ -53,8 +53,11 @@ typedef struct qn_evaluation {
 
 /* Judges `model` on `test`. `train` are the ratings that it was trained on; NULL: unknown, then the
  * baselines come from what the model holds, and `honest` is QN_EINVAL. Duplicates of `test` count
- * as rows each, once as truth. Does not depend on the order of the test rows. Events: the metrics.
- * Errors: QN_EINVAL, QN_ENOMEM, QN_ECANCELLED. */
+ * as rows each, once as truth. Does not depend on the order of the test rows.
+ * Collective  test rows lie anywhere; users are judged in runs, each by one rank, a batch of users
+ * at a time; every rank gets the whole result.
+ * Errors      QN_EINVAL, QN_ENOMEM, QN_EIO, QN_ECANCELLED.
+ * Repeatable  same bits for any number of threads, ranks and partitions. */
 qn_status qn_evaluate_als(qn_context *ctx, const qn_als_model *model, const qn_triples *test,
                           const qn_ratings *train, const qn_ranking_options *options,
                           qn_evaluation *out);

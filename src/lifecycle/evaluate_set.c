@@ -3,9 +3,13 @@
 
 #include "base/alloc.h"
 #include "base/context.h"
+#include "data/ratings_exchange.h"
+#include "engine/comm.h"
 #include "lifecycle/evaluate_impl.h"
 
 #define ID_BYTES 4096
+/* A user to judge is more work than one to train on: cells of users are smaller by this. */
+#define CELLS_A_CELL 16
 
 static int64_t find_mixed(const qn_ids *from, int64_t i, const qn_ids *to)
 {
@@ -15,63 +19,176 @@ static int64_t find_mixed(const qn_ids *from, int64_t i, const qn_ids *to)
     return qn_ids_find(to, text);
 }
 
-void qn_ids_map(const qn_ids *from, const qn_ids *to, int64_t *map)
+void qn_ids_map(const qn_ids *from, int64_t first, int64_t end, const qn_ids *to, int64_t *map)
 {
     const bool from_text = from->type == QN_ID_STRING, to_text = to->type == QN_ID_STRING;
 
-    for (int64_t i = 0; i < from->n; i++) {
+    for (int64_t i = first; i < end; i++) {
         if (from_text != to_text)
-            map[i] = find_mixed(from, i, to);
+            map[i - first] = find_mixed(from, i, to);
         else if (from_text)
-            map[i] = qn_ids_find_text(to, from->text + from->offset[i],
-                                      (size_t)(from->offset[i + 1] - from->offset[i]));
+            map[i - first] = qn_ids_find_text(to, from->text + from->offset[i],
+                                              (size_t)(from->offset[i + 1] - from->offset[i]));
         else
-            map[i] = qn_ids_find_number(to, from->number[i]);
+            map[i - first] = qn_ids_find_number(to, from->number[i]);
     }
 }
 
-static int by_item_then_rating(const void *a, const void *b)
-{
-    const qn_test_rating *x = a, *y = b;
+/* ---- rows to the ranks that judge their users ---- */
 
+typedef struct test_row {
+    uint32_t user, item;
+    float value;
+} test_row;
+
+typedef struct bringing {
+    qn_context *ctx;
+    const qn_triples *test;
+    const int32_t *owner; /* [users] */
+    test_row *row;        /* [n] of this rank's users */
+    int64_t n, capacity;
+} bringing;
+
+static qn_status fill_rows(void *arg, int64_t round, void *records, int32_t *rank, int64_t *n)
+{
+    const bringing *b = arg;
+    const qn_triples *t = b->test;
+    const int64_t first = round * QN_ROUND_RECORDS;
+    const int64_t end = first + QN_ROUND_RECORDS < t->n ? first + QN_ROUND_RECORDS : t->n;
+    test_row *row = records;
+
+    for (int64_t i = first; i < end; i++) {
+        rank[*n] = b->owner[t->user[i]];
+        row[(*n)++] = (test_row){t->user[i], t->item[i], t->value[i]};
+    }
+    return QN_OK;
+}
+
+static qn_status take_rows(void *arg, const void *records, int64_t n)
+{
+    bringing *b = arg;
+    qn_status st = QN_OK;
+
+    if (b->n + n > b->capacity) {
+        b->capacity = b->n + n;
+        QN_GROW(b->ctx, b->row, b->capacity, "test ratings by user");
+    }
+    if (n > 0)
+        memcpy(b->row + b->n, records, (size_t)n * sizeof *b->row);
+    b->n += n;
+done:
+    return st;
+}
+
+static int by_user_item_rating(const void *a, const void *b)
+{
+    const test_row *x = a, *y = b;
+
+    if (x->user != y->user)
+        return x->user < y->user ? -1 : 1;
     if (x->item != y->item)
         return x->item < y->item ? -1 : 1;
     return (x->value > y->value) - (x->value < y->value);
 }
 
-/* Rows to their users, by counting; then each user's own rows are sorted. */
-static void sort_rows(const qn_triples *test, qn_test_set *set)
+static qn_status keep_rows(bringing *b, qn_triples **out)
 {
-    for (int64_t i = 0; i < test->n; i++)
-        set->start[test->user[i] + 1]++;
+    qn_context *ctx = b->ctx;
+    qn_triples *t = NULL;
+    qn_status st = QN_OK;
+
+    if (b->n > 0)
+        qsort(b->row, (size_t)b->n, sizeof *b->row, by_user_item_rating);
+    QN_NEW0(ctx, t, 1, "test ratings by user");
+    QN_NEW(ctx, t->user, b->n, "test ratings by user");
+    QN_NEW(ctx, t->item, b->n, "test ratings by user");
+    QN_NEW(ctx, t->value, b->n, "test ratings by user");
+    t->n = b->n;
+    for (int64_t i = 0; i < b->n; i++) {
+        t->user[i] = b->row[i].user;
+        t->item[i] = b->row[i].item;
+        t->value[i] = b->row[i].value;
+    }
+    *out = t;
+    t = NULL;
+done:
+    qn_triples_free(t);
+    return st;
+}
+
+/* Collective. */
+static qn_status rows_by_user(qn_context *ctx, const qn_triples *test, const int32_t *owner,
+                              qn_triples **out)
+{
+    bringing b = {.ctx = ctx, .test = test, .owner = owner};
+    const qn_exchange rows = {.record_bytes = sizeof(test_row),
+                              .n_rounds = (test->n + QN_ROUND_RECORDS - 1) / QN_ROUND_RECORDS,
+                              .arg = &b,
+                              .fill = fill_rows,
+                              .receive = take_rows};
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_exchange_run(ctx, &rows));
+    QN_TRY_ALL(keep_rows(&b, out));
+done:
+    qn_free(b.row);
+    return st;
+}
+
+/* ---- the set ---- */
+
+/* Cell c goes to rank c * ranks / cells. */
+static int64_t first_cell_of(const qn_test_set *set, int32_t rank, int32_t n_ranks)
+{
+    return (rank * set->n_cells + n_ranks - 1) / n_ranks;
+}
+
+static int64_t first_user_of(const qn_test_set *set, int64_t cell)
+{
+    const int64_t user = cell * set->cell_users;
+
+    return user < set->n_users ? user : set->n_users;
+}
+
+static qn_status prepare(qn_context *ctx, qn_test_set *set, int32_t **owner)
+{
+    const int32_t n_ranks = qn_size(ctx);
+    qn_status st = QN_OK;
+
+    QN_NEW(ctx, *owner, set->n_users, "owners of test users");
+    QN_NEW(ctx, set->user, set->end_user - set->first_user, "test users");
+    QN_NEW(ctx, set->item, set->n_items, "test items");
     for (int64_t u = 0; u < set->n_users; u++)
-        set->start[u + 1] += set->start[u];
-    for (int64_t i = 0; i < test->n; i++)
-        set->rating[set->start[test->user[i]]++] = (qn_test_rating){test->item[i], test->value[i]};
-    for (int64_t u = set->n_users; u > 0; u--) /* the filling moved every start to its end */
-        set->start[u] = set->start[u - 1];
-    set->start[0] = 0;
-    for (int64_t u = 0; u < set->n_users; u++)
-        if (set->start[u + 1] - set->start[u] > 1)
-            qsort(set->rating + set->start[u], (size_t)(set->start[u + 1] - set->start[u]),
-                  sizeof *set->rating, by_item_then_rating);
+        (*owner)[u] = (int32_t)(u / set->cell_users * n_ranks / set->n_cells);
+done:
+    return st;
 }
 
 qn_status qn_test_set_make(qn_context *ctx, const qn_als_model *model, const qn_triples *test,
                            qn_test_set *set)
 {
+    const int64_t cell_rows = ctx->cells.rating_rows / CELLS_A_CELL;
+    const int32_t rank = qn_rank(ctx), n_ranks = qn_size(ctx);
+    int32_t *owner = NULL;
     qn_status st = QN_OK;
 
-    *set = (qn_test_set){
-        .n = test->n, .n_users = test->users.n, .n_items = test->items.n, .user_ids = &test->users};
-    QN_NEW0(ctx, set->start, set->n_users + 1, "test ratings by user");
-    QN_NEW(ctx, set->rating, set->n, "test ratings by user");
-    QN_NEW(ctx, set->user, set->n_users, "test users");
-    QN_NEW(ctx, set->item, set->n_items, "test items");
-    sort_rows(test, set);
-    qn_ids_map(&test->users, &model->users, set->user);
-    qn_ids_map(&test->items, &model->items, set->item);
+    *set = (qn_test_set){.n_users = test->users.n,
+                         .n_items = test->items.n,
+                         .cell_users = cell_rows > 0 ? cell_rows : 1,
+                         .n_rows = test->n,
+                         .user_ids = &test->users};
+    set->n_cells = (set->n_users + set->cell_users - 1) / set->cell_users;
+    set->first_cell = first_cell_of(set, rank, n_ranks);
+    set->end_cell = first_cell_of(set, rank + 1, n_ranks);
+    set->first_user = first_user_of(set, set->first_cell);
+    set->end_user = first_user_of(set, set->end_cell);
+    QN_TRY_ALL(prepare(ctx, set, &owner));
+    QN_TRY(qn_comm_sum_int64(ctx, &set->n_rows, 1));
+    QN_TRY(rows_by_user(ctx, test, owner, &set->rows));
+    qn_ids_map(&test->users, set->first_user, set->end_user, &model->users, set->user);
+    qn_ids_map(&test->items, 0, set->n_items, &model->items, set->item);
 done:
+    qn_free(owner);
     if (st != QN_OK)
         qn_test_set_release(set);
     return st;
@@ -79,9 +196,49 @@ done:
 
 void qn_test_set_release(qn_test_set *set)
 {
-    qn_free(set->start);
-    qn_free(set->rating);
+    qn_triples_free(set->rows);
     qn_free(set->user);
     qn_free(set->item);
     *set = (qn_test_set){0};
+}
+
+/* ---- sums ---- */
+
+qn_status qn_test_sums_open(qn_context *ctx, const qn_test_set *set, qn_test_sums *sums)
+{
+    *sums = (qn_test_sums){.ctx = ctx, .set = set, .cell = set->first_cell};
+    return qn_tree_sum_create(ctx, set->n_cells, QN_TEST_SUMS, &sums->tree);
+}
+
+/* Cells up to `cell` are complete. */
+static void move_to(qn_test_sums *sums, int64_t cell)
+{
+    for (; sums->cell < cell && sums->status == QN_OK; sums->cell++) {
+        sums->status = qn_tree_sum_add(sums->ctx, sums->tree, sums->cell, sums->sum);
+        memset(sums->sum, 0, sizeof sums->sum);
+    }
+}
+
+double *qn_test_sums_of(qn_test_sums *sums, int64_t user)
+{
+    move_to(sums, user / sums->set->cell_users);
+    return sums->sum;
+}
+
+qn_status qn_test_sums_finish(qn_test_sums *sums, double *total)
+{
+    qn_context *ctx = sums->ctx;
+    qn_status st = QN_OK;
+
+    move_to(sums, sums->set->end_cell);
+    QN_TRY_ALL(sums->status);
+    QN_TRY(qn_tree_sum_finish(ctx, sums->tree, total));
+done:
+    return st;
+}
+
+void qn_test_sums_close(qn_test_sums *sums)
+{
+    qn_tree_sum_free(sums->tree);
+    sums->tree = NULL;
 }

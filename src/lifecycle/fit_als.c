@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/context.h"
+#include "engine/comm.h"
 #include "lifecycle/events.h"
 #include "ml/model_dir.h"
 
@@ -56,7 +57,7 @@ static qn_status check(fit_job *job)
     QN_TRY(qn_params_check(ctx, &qn_als_table, job->als));
     if (o->split)
         QN_TRY(qn_split_parse(ctx, o->split, o->split_seed, &job->split));
-    if (o->model) {
+    if (o->model && qn_rank(ctx) == 0) {
         QN_TRY(qn_model_dir_open(ctx, o->model, o->overwrite, &dir));
         qn_out_dir_abandon(&dir);
     }
@@ -83,7 +84,7 @@ static qn_status cut(fit_job *job)
     qn_status st = QN_OK;
 
     job->train = NULL;
-    QN_NEW(ctx, part, all->n, "sides of rows");
+    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&part, all->n, sizeof *part, "sides of rows"));
     QN_TRY(qn_triples_split(ctx, all, &job->split, part));
     QN_TRY(qn_triples_take(ctx, all, part, 1, false, &job->test));
     QN_TRY(qn_triples_take(ctx, all, part, 0, true, &job->train));
@@ -103,7 +104,6 @@ static void take_counts(fit_job *job)
     out->n_users = r->users.n;
     out->n_items = r->items.n;
     out->train_records = r->n_ratings;
-    out->test_records = job->test ? job->test->n : 0;
     out->min_rating = r->min_rating;
     out->max_rating = r->max_rating;
     out->mean_rating = r->sum_ratings / (double)r->n_ratings;
@@ -128,6 +128,7 @@ static qn_status load(fit_job *job)
     const bool need_time = rule == QN_DUPLICATE_LATEST || job->split.kind == QN_SPLIT_TEMPORAL ||
                            job->split.kind == QN_SPLIT_LEAVE_ONE_OUT;
     const qn_span span = qn_job_start(ctx, "load");
+    int64_t n[2];
     qn_status st = QN_OK;
 
     QN_TRY(qn_triples_read(ctx, job->input, need_time, need_time, &job->train));
@@ -136,11 +137,15 @@ static qn_status load(fit_job *job)
         QN_TRY(read_test(job));
     else if (job->options->split)
         QN_TRY(cut(job));
-    if (job->train->n == 0) {
+    n[0] = job->train->n;
+    n[1] = job->test ? job->test->n : 0;
+    QN_TRY(qn_comm_sum_int64(ctx, n, 2));
+    if (n[0] == 0) {
         st =
             qn_fail(ctx, QN_EDATA, "--split %s leaves no ratings to train on", job->options->split);
         goto done;
     }
+    job->result->test_records = n[1];
     QN_TRY(qn_ratings_from_triples(ctx, &job->train, job->input->partitions, &job->ratings));
     take_counts(job);
 done:
@@ -192,10 +197,13 @@ static qn_status save(fit_job *job)
     qn_json j = {0};
     qn_status st = QN_OK;
 
-    describe_run(job, &j);
-    QN_TRY(qn_als_save(ctx, job->model, job->options->model, job->options->overwrite,
-                       qn_string_text(&j.out)));
-done:
+    /* Every rank has the whole model: the first writes it, the others learn how that went. */
+    if (qn_rank(ctx) == 0) {
+        describe_run(job, &j);
+        st = qn_als_save(ctx, job->model, job->options->model, job->options->overwrite,
+                         qn_string_text(&j.out));
+    }
+    st = qn_comm_agree(ctx, st);
     qn_json_release(&j);
     job->result->save_s = qn_span_end(ctx, &span, st, NULL);
     return st;
@@ -208,7 +216,7 @@ static qn_status run(fit_job *job)
     double start;
     qn_status st = QN_OK;
 
-    QN_TRY(check(job));
+    QN_TRY_ALL(check(job)); /* one rank alone may fail */
     QN_TRY(load(job));
     start = qn_seconds();
     QN_TRY(qn_als_fit(ctx, job->als, job->ratings, &job->model));
@@ -218,7 +226,7 @@ static qn_status run(fit_job *job)
     result->loss = job->model->loss;
     qn_als_digest(job->model, result->digest);
     qn_emit_fact(ctx, "model_digest", result->digest);
-    if (job->test && job->test->n > 0)
+    if (result->test_records > 0)
         QN_TRY(evaluate(job));
     if (job->options->model)
         QN_TRY(save(job));

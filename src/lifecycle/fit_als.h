@@ -34,7 +34,11 @@ typedef struct qn_fit_als_result {
 } qn_fit_als_result;
 
 /* Checks the output first, then reads, merges duplicates, splits, fits, evaluates, saves.
- * Events: jobs load, fit, evaluate, save; counts; facts; metrics. */
+ * Collective  every rank calls with equal options; every rank gets the result, rank 0 writes the
+ * model. A failure of one rank is that of all.
+ * Events      jobs load, fit, evaluate, save; counts; facts; metrics: every rank emits the same,
+ * who listens to one hears the whole run.
+ * Repeatable  same bits for any number of threads, ranks and partitions. */
 qn_status qn_fit_als_run(qn_context *ctx, const qn_fit_als_options *options,
                          const qn_ratings_options *ratings, const qn_als_params *als,
                          const qn_ranking_options *ranking, qn_fit_als_result *result);

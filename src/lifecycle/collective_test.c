@@ -1,0 +1,208 @@
+/* Whole jobs on several ranks, as threads: the same model, the same figures and the same files as
+ * on one, and one named error for all where a rank fails. */
+#include <math.h>
+
+#include "check.h"
+
+#include "base/file.h"
+#include "engine/comm.h"
+#include "lifecycle/fit_als.h"
+
+#define N_RATINGS  3000
+#define MOST_RANKS 7
+
+typedef struct fixture {
+    qn_context *ctx;
+    char dir[64], model[96], path[128];
+    const char *input;
+    qn_fit_als_options options;
+    qn_ratings_options ratings;
+    qn_als_params als;
+    qn_ranking_options ranking;
+
+    /* What a run gave, by rank. */
+    qn_fit_als_result result[MOST_RANKS];
+    char *figures[MOST_RANKS]; /* JSON of the evaluation */
+    qn_status status[MOST_RANKS];
+    char error[MOST_RANKS][QN_ERROR_BYTES];
+    int32_t failing_rank; /* -1: none */
+    int64_t allowed;      /* allocations of the failing rank */
+    int64_t leaked[MOST_RANKS];
+    int64_t n_jobs; /* that rank 0 told of */
+} fixture;
+
+/* Repeatable noise: a number below `limit`. */
+static uint32_t noise(uint64_t *state, uint32_t limit)
+{
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)((*state >> 33) % limit);
+}
+
+/* 120 users, 60 items; some are in few rows, so that a split leaves ids without training. */
+static void write_ratings(fixture *f)
+{
+    uint64_t seed = 5;
+    FILE *file;
+
+    snprintf(f->path, sizeof f->path, "%s/ratings.csv", f->dir);
+    file = fopen(f->path, "w");
+    CHECK(file != NULL);
+    fputs("userId,movieId,rating,timestamp\n", file);
+    for (int64_t i = 0; i < N_RATINGS; i++) {
+        const uint32_t user = noise(&seed, 1 + noise(&seed, 120));
+        const uint32_t item = noise(&seed, 1 + noise(&seed, 60));
+        const double taste = sin(user * 7 + 1) * cos(item * 3 + 2);
+
+        fprintf(file, "%u,%u,%.1f,%u\n", 3 * user, 5 * item,
+                floor(6 + 3 * taste + noise(&seed, 3)) / 2, 1000000 + noise(&seed, 100000));
+    }
+    CHECK_EQ(fclose(file), 0);
+}
+
+static qn_context *context(int32_t threads)
+{
+    const qn_context_options options = {.threads = threads};
+    qn_context *ctx = NULL;
+
+    CHECK_EQ(qn_context_create(&options, &ctx), QN_OK);
+    ctx->cells.rating_rows = 16;
+    ctx->cells.long_row = 64;
+    return ctx;
+}
+
+static int set_up(void **state)
+{
+    fixture *f = calloc(1, sizeof *f);
+
+    *state = f;
+    if (!f)
+        return -1;
+    f->ctx = context(1);
+    f->failing_rank = -1;
+    fresh_dir(f->dir);
+    snprintf(f->model, sizeof f->model, "%s/model", f->dir);
+    write_ratings(f);
+    qn_params_init(&qn_fit_als_table, &f->options);
+    qn_params_init(&qn_ratings_table, &f->ratings);
+    qn_params_init(&qn_als_table, &f->als);
+    qn_params_init(&qn_ranking_table, &f->ranking);
+    f->input = f->path;
+    f->ratings.input = (qn_text_list){&f->input, 1};
+    f->ratings.split_bytes = 4096; /* 17 splits */
+    f->ratings.on_duplicate = QN_DUPLICATE_LATEST;
+    f->options.split = "random:0.7";
+    f->als.rank = 4;
+    f->als.max_iter = 3;
+    f->ranking.k = 3;
+    f->ranking.threshold = 3.5;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fixture *f = *state;
+
+    for (int32_t r = 0; r < MOST_RANKS; r++)
+        free(f->figures[r]);
+    qn_remove_tree(f->ctx, f->dir);
+    qn_context_free(f->ctx);
+    free(f);
+    return 0;
+}
+
+static void count_jobs(void *user, const qn_event *event)
+{
+    *(int64_t *)user += event->kind == QN_EVENT_JOB_START;
+}
+
+static void keep_figures(fixture *f, int32_t rank)
+{
+    qn_json j = {0};
+
+    qn_json_open(&j, NULL, '{');
+    qn_evaluation_json(&f->result[rank].evaluation, &j);
+    qn_json_close(&j, '}');
+    free(f->figures[rank]);
+    f->figures[rank] = strdup(qn_string_text(&j.out));
+    qn_json_release(&j);
+}
+
+static qn_status fit_rank(qn_context *ctx, void *arg)
+{
+    fixture *f = arg;
+    const int32_t rank = qn_rank(ctx);
+    const int64_t live = qn_alloc_live(ctx);
+    qn_status st = QN_OK;
+
+    if (rank == 0)
+        QN_TRY(qn_context_add_sink(ctx, count_jobs, &f->n_jobs));
+    if (rank == f->failing_rank)
+        qn_alloc_fail_after(ctx, f->allowed);
+    st = qn_fit_als_run(ctx, &f->options, &f->ratings, &f->als, &f->ranking, &f->result[rank]);
+    qn_alloc_fail_after(ctx, QN_NEVER);
+    f->status[rank] = st;
+    snprintf(f->error[rank], sizeof f->error[rank], "%s", st == QN_OK ? "" : qn_context_error(ctx));
+    if (st == QN_OK)
+        keep_figures(f, rank);
+    f->leaked[rank] = qn_alloc_live(ctx) - live;
+done:
+    return st;
+}
+
+static qn_status fit(fixture *f, int32_t threads, int32_t ranks)
+{
+    qn_context *ctx = context(threads);
+    qn_status st;
+
+    f->n_jobs = 0;
+    st = qn_run_thread_ranks(ctx, ranks, fit_rank, f);
+    qn_context_free(ctx);
+    for (int32_t r = 0; r < ranks; r++)
+        CHECK_EQ(f->leaked[r], 0);
+    return st;
+}
+
+/* The run on one rank, then every other shape against it. */
+static void every_shape_agrees(fixture *f)
+{
+    static const int32_t ranks[] = {1, 2, 3, 5, 7};
+    char digest[33], *figures;
+    int64_t n_jobs;
+
+    CHECK_EQ(fit(f, 1, 1), QN_OK);
+    snprintf(digest, sizeof digest, "%s", f->result[0].digest);
+    figures = strdup(f->figures[0]);
+    n_jobs = f->n_jobs;
+    for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++)
+        for (int32_t threads = 1; threads <= 2; threads++) {
+            CHECK_EQ(fit(f, threads, ranks[i]), QN_OK);
+            CHECK_EQ(f->n_jobs, n_jobs);
+            for (int32_t r = 0; r < ranks[i]; r++) {
+                CHECK_TEXT(f->result[r].digest, digest);
+                CHECK_TEXT(f->figures[r], figures);
+            }
+        }
+    free(figures);
+}
+
+static void a_split_is_judged_to_the_last_bit_alike(void **state)
+{
+    fixture *f = *state;
+
+    f->options.model = f->model;
+    f->options.overwrite = true;
+    every_shape_agrees(f);
+    CHECK(f->result[0].evaluation.ranking.users > 80);
+    CHECK(f->result[0].evaluation.model.n > 500);
+    CHECK(f->result[0].evaluation.user_mean.n > 500);
+    CHECK(f->result[0].evaluation.popularity.users > 80);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_split_is_judged_to_the_last_bit_alike, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
