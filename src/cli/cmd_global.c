@@ -28,6 +28,8 @@ static const qn_param global_params[] = {
                     "folder for data larger than the memory allowed", GLOBAL),
     QN_PARAM_STRING(qn_cli_globals, runs_dir, "runs", "DIR", "folder that keeps the run records",
                     GLOBAL),
+    QN_PARAM(qn_cli_globals, event_log, true, 0, 1,
+             "keep what happens in the run as an event log of Spark, beside its record", GLOBAL),
     QN_PARAM_FLAG(qn_cli_globals, json, "end with one line of JSON on standard output", GLOBAL),
     QN_PARAM_FLAG(qn_cli_globals, quiet, "no progress and no messages but errors", .aliases = "q",
                   GLOBAL),

@@ -17,6 +17,7 @@ typedef struct qn_cli_globals {
     int32_t kernels; /* index into QN_CLI_KERNEL_CHOICES */
     const char *scratch;
     const char *runs_dir;
+    bool event_log;
     bool json;
     bool quiet;
     bool help;
@@ -29,6 +30,7 @@ struct qn_algo;
 struct qn_command;
 struct qn_progress;
 struct qn_record;
+struct qn_spark_log;
 
 /* One call of the program. Everything is borrowed by the command and freed by main. */
 typedef struct qn_cli {
@@ -42,6 +44,7 @@ typedef struct qn_cli {
     qn_terminal out, err;         /* standard output and error */
     struct qn_progress *progress; /* draws on a terminal, and says warnings */
     struct qn_record *record;     /* of the job under way; NULL: none is kept */
+    struct qn_spark_log *log;     /* its event log; NULL: none is kept */
 } qn_cli;
 
 typedef struct qn_command {

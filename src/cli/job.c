@@ -7,6 +7,7 @@
 #include "run/progress.h"
 #include "run/record.h"
 #include "run/runs.h"
+#include "run/spark_log.h"
 
 void qn_cli_value_text(const qn_param *param, const void *values, qn_string *out)
 {
@@ -39,6 +40,27 @@ void qn_cli_job_parameters(const qn_cli *cli, qn_json *j, const char *key)
     qn_json_close(j, '}');
 }
 
+/* The event log, beside the record; without a record there is none. */
+static qn_status open_log(qn_cli *cli, const char *parameters)
+{
+    const char *runs_dir = cli->globals->runs_dir;
+    qn_string dir = {0};
+    qn_spark_log_options options = {
+        .run_id = qn_record_id(cli->record),
+        .name = cli->command->name,
+        .parameters = parameters,
+    };
+    qn_status st = QN_OK;
+
+    qn_string_addf(&dir, "%s/%s", runs_dir, QN_SPARK_LOG_FOLDER);
+    options.dir = qn_string_text(&dir);
+    QN_TRY(qn_spark_log_open(cli->ctx, &options, &cli->log));
+    qn_emit_this_worker(cli->ctx);
+done:
+    qn_string_release(&dir);
+    return st;
+}
+
 qn_status qn_cli_job_start(qn_cli *cli, const char *prefix)
 {
     const bool keep = strcmp(cli->globals->runs_dir, "none") != 0;
@@ -56,6 +78,8 @@ qn_status qn_cli_job_start(qn_cli *cli, const char *prefix)
     if (keep)
         QN_TRY(qn_runs_sweep(cli->ctx, cli->globals->runs_dir, NULL));
     QN_TRY(qn_record_open(cli->ctx, &options, &cli->record));
+    if (keep && cli->globals->event_log)
+        QN_TRY(open_log(cli, options.parameters));
 done:
     qn_json_release(&parameters);
     return st;
@@ -88,6 +112,7 @@ qn_status qn_cli_job_end(qn_cli *cli, qn_status st, const char *members)
     qn_status end = QN_OK;
 
     qn_progress_clear(cli->progress);
+    qn_spark_log_close(cli->ctx, cli->log, st);
     if (cli->record)
         end = qn_record_close(cli->ctx, cli->record, st, code);
     if (st == QN_OK && end == QN_OK && cli->globals->json && cli->record)

@@ -10,6 +10,7 @@
 #include "cli/help.h"
 #include "run/progress.h"
 #include "run/record.h"
+#include "run/spark_log.h"
 
 #define EXIT_BROKEN_PIPE 141 /* as a shell shows a program ended by SIGPIPE */
 
@@ -205,6 +206,7 @@ static int run_in_context(qn_cli *cli, qn_context *early)
     for (int32_t t = 0; t < QN_CLI_MAX_TABLES; t++)
         free(cli->values[t]);
     qn_context_free(cli->ctx);
+    qn_spark_log_free(cli->log);
     qn_record_free(cli->record);
     qn_progress_free(cli->progress);
     return code;
