@@ -211,6 +211,12 @@ size_t qn_store_block_bytes(const qn_store *store, int64_t b)
     return store->block[b].bytes;
 }
 
+void qn_store_block_place(const qn_store *store, int64_t b, size_t *memory, size_t *disk)
+{
+    *memory = store->block[b].data ? store->block[b].bytes : 0;
+    *disk = 0;
+}
+
 uint64_t qn_store_block_checksum(const qn_store *store, int64_t b)
 {
     return store->block[b].checksum;

@@ -67,6 +67,8 @@ void qn_store_drop_block(qn_store *store, int64_t block);
 int64_t qn_store_n_blocks(const qn_store *store);
 int64_t qn_store_block_partition(const qn_store *store, int64_t block);
 size_t qn_store_block_bytes(const qn_store *store, int64_t block);
+/* Bytes that the block takes in memory and on disk now; both where it is in both. Any thread. */
+void qn_store_block_place(const qn_store *store, int64_t block, size_t *memory, size_t *disk);
 /* XXH3 of a sealed block. */
 uint64_t qn_store_block_checksum(const qn_store *store, int64_t block);
 

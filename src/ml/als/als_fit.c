@@ -274,6 +274,7 @@ done:
 static qn_status als_sweeps(als_fit *fit, qn_als_model *model)
 {
     qn_status st = QN_OK;
+    qn_context *ctx = fit->ctx;
     als_best best = {0};
     bool stop = false;
 
@@ -285,6 +286,7 @@ static qn_status als_sweeps(als_fit *fit, qn_als_model *model)
         QN_TRY(als_solve_side(fit, QN_SIDE_USER, sweep, &loss));
         loss = als_loss_value(fit, loss);
         als_emit_step(fit, sweep, loss, qn_seconds() - start);
+        QN_TRY_ALL(als_emit_storage(fit));
         QN_TRY(als_watch(fit, sweep, loss, &best, &stop));
         model->iterations = sweep;
         model->loss = loss;
@@ -316,7 +318,9 @@ done:
 static qn_status als_run(als_fit *fit, qn_als_model *model)
 {
     qn_status st = QN_OK;
+    qn_context *ctx = fit->ctx;
 
+    QN_TRY_ALL(als_emit_storage(fit));
     QN_TRY(als_holdout_make(fit));
     QN_TRY(als_count_items(fit, model));
     QN_TRY(als_start_side(fit, QN_SIDE_USER));
@@ -338,7 +342,7 @@ qn_status qn_als_fit(qn_context *ctx, const qn_als_params *params, const qn_rati
     const qn_event totals = {.rows = ratings->n_ratings};
 
     *model = NULL;
-    fit.job = qn_job_start(ctx, "fit");
+    als_start_job(&fit);
     QN_TRY_ALL(als_prepare(&fit, &m));
     QN_TRY(als_run(&fit, m));
     *model = m;

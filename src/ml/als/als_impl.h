@@ -186,6 +186,11 @@ typedef struct als_fit {
     qn_span job;
 } als_fit;
 
+/* Begins the fit's job, which tells of its stages: two a sweep. */
+void als_start_job(als_fit *fit);
+/* Tells where ratings and factors lie. */
+qn_status als_emit_storage(als_fit *fit);
+
 /* Solves all rows of a side. Collective. `step` names the stage; loss (NULL: not wanted) is the sum
  * of squared errors of the step. */
 qn_status als_solve_side(als_fit *fit, qn_side side, int32_t step, double *loss);

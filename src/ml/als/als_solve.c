@@ -4,11 +4,13 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "engine/phase.h"
 #include "ml/als/als_impl.h"
 
 /* Progress of one partition, for its task event. */
 typedef struct als_partition_done {
     atomic_llong left, busy_us;
+    atomic_bool has_started;
 } als_partition_done;
 
 typedef struct als_half {
@@ -17,7 +19,7 @@ typedef struct als_half {
     als_side *side;
     double *loss;       /* [rows of this rank], NULL: not wanted */
     int64_t first_long; /* of this wave */
-    qn_span stage;
+    qn_phase phase;
     als_partition_done *done; /* [partitions] */
     atomic_llong n_ridged;
 } als_half;
@@ -47,6 +49,22 @@ static qn_status als_solve_cell(als_half *h, als_work *work, als_cell *cell, uin
     return QN_OK;
 }
 
+/* The first task of a partition sends the event. */
+static void als_task_begun(als_half *h, int64_t partition, int32_t thread)
+{
+    const qn_event event = {
+        .kind = QN_EVENT_TASK_START,
+        .rank = qn_rank(h->fit->ctx),
+        .thread = thread,
+        .name = h->phase.span.name,
+        .id = partition,
+        .parent = h->phase.span.id,
+    };
+
+    if (!atomic_exchange(&h->done[partition].has_started, true))
+        qn_emit(h->fit->ctx, &event);
+}
+
 /* Books time on a partition; the last task of it sends the event. */
 static void als_task_done(als_half *h, int64_t partition, double seconds, int32_t thread)
 {
@@ -59,9 +77,9 @@ static void als_task_done(als_half *h, int64_t partition, double seconds, int32_
             .kind = QN_EVENT_TASK_END,
             .rank = qn_rank(h->fit->ctx),
             .thread = thread,
-            .name = h->stage.name,
+            .name = h->phase.span.name,
             .id = partition,
-            .parent = h->stage.id,
+            .parent = h->phase.span.id,
             .rows = h->side->rows->partitioning->partition[partition].n_rows,
             .duration_us = busy,
         };
@@ -80,6 +98,7 @@ static qn_status als_solve_task(void *arg, int64_t number, int32_t thread)
     qn_ratings_block view;
 
     QN_TRY(qn_check_cancel(h->fit->ctx));
+    als_task_begun(h, task->partition, thread);
     QN_TRY(qn_ratings_block_pin(h->fit->ctx, h->side->rows, task->block, &view));
     for (int64_t s = task->first; st == QN_OK && s < task->end; s++) {
         const als_entries entries =
@@ -103,10 +122,12 @@ static qn_status als_sum_part(void *arg, int64_t number, int32_t thread)
     const als_plan *plan = &h->side->plan;
     const als_part *part = &plan->part[plan->long_row[h->first_long].first_part + number];
     als_cell *cell = &h->fit->cells[number];
+    const int64_t partition = qn_store_block_partition(h->side->rows->store, part->block);
     const double start = qn_seconds();
     qn_ratings_block view;
 
     QN_TRY(qn_check_cancel(h->fit->ctx));
+    als_task_begun(h, partition, thread);
     QN_TRY(qn_ratings_block_pin(h->fit->ctx, h->side->rows, part->block, &view));
     {
         const als_entries entries = als_segment_entries(&view, &view.segment[part->segment],
@@ -116,8 +137,7 @@ static qn_status als_sum_part(void *arg, int64_t number, int32_t thread)
         als_cell_add(&h->eq, &h->fit->work[thread], &entries, cell);
     }
     qn_store_unpin(h->side->rows->store, part->block);
-    als_task_done(h, qn_store_block_partition(h->side->rows->store, part->block),
-                  qn_seconds() - start, thread);
+    als_task_done(h, partition, qn_seconds() - start, thread);
 done:
     return st;
 }
@@ -287,11 +307,10 @@ qn_status als_solve_side(als_fit *fit, qn_side side, int32_t step, double *loss)
     qn_context *ctx = fit->ctx;
     const als_side *fixed = &fit->side[side == QN_SIDE_USER ? QN_SIDE_ITEM : QN_SIDE_USER];
     als_half half = {.fit = fit, .eq = fit->eq, .side = &fit->side[side]};
-    const qn_event totals = {.rows = half.side->end_row - half.side->first_row};
     char name[48];
 
     snprintf(name, sizeof name, "%s %d", half.side->name, step);
-    half.stage = qn_stage_start(ctx, &fit->job, name, half.side->rows->partitioning->n_partitions);
+    half.phase = qn_phase_start(ctx, &fit->job, name, half.side->rows->partitioning->n_partitions);
     half.eq.side = side;
     half.eq.fixed = fixed->factors;
     half.eq.want_loss = loss != NULL;
@@ -307,6 +326,6 @@ qn_status als_solve_side(als_fit *fit, qn_side side, int32_t step, double *loss)
         QN_TRY(als_sum_rows(fit, fit->row_value, loss));
 done:
     fit->n_ridged += atomic_load(&half.n_ridged);
-    qn_span_end(ctx, &half.stage, st, &totals);
+    qn_phase_end(ctx, &half.phase, st, half.side->end_row - half.side->first_row);
     return st;
 }
