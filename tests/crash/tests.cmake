@@ -11,7 +11,7 @@ if(TARGET quern AND NOT QN_SANITIZE AND NOT QN_FUZZ)
       if(EXISTS ${CMAKE_SOURCE_DIR}/tests/crash/test_${name}.py)
         add_test(NAME crash_${name}
           COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_SOURCE_DIR}/tests/crash/test_${name}.py)
-        set_tests_properties(crash_${name} PROPERTIES LABELS cli TIMEOUT 3600 SKIP_RETURN_CODE 77
+        set_tests_properties(crash_${name} PROPERTIES COST 60 LABELS cli TIMEOUT 3600 SKIP_RETURN_CODE 77
           ENVIRONMENT "QN_QUERN=$<TARGET_FILE:quern>;QN_STEPS=$<TARGET_FILE:qn_crash_steps>;QN_SHIM=$<TARGET_FILE:qn_crash_shim>")
       endif()
     endforeach()
