@@ -180,6 +180,14 @@ static void add_panel(int32_t n, const panel_rows *rows, const int32_t *label, i
     }
 }
 
+/* A whole panel without weights. */
+static inline void count_panel(const int32_t *to, double *weights)
+{
+    UNROLL_ALL
+    for (int r = 0; r < QN_PANEL; r++)
+        weights[to[r]] += 1.0;
+}
+
 void KERNEL(label_sums)(int64_t n_rows, int32_t d, const number *x, const int32_t *label,
                         const double *weight, double *sums, double *weights)
 {
@@ -205,8 +213,7 @@ void KERNEL(label_sums)(int64_t n_rows, int32_t d, const number *x, const int32_
             t.sums += n;
             t.weights = NULL;
         }
-        UNROLL_ALL
-        for (int r = 0; is_plain && r < QN_PANEL; r++)
-            weights[to[r]] += 1.0;
+        if (is_plain)
+            count_panel(to, weights);
     }
 }
