@@ -1,5 +1,6 @@
 /* Whole jobs on several ranks, as threads: the same model, the same figures and the same files as
  * on one, and one named error for all where a rank fails. */
+#include <errno.h>
 #include <math.h>
 
 #include "check.h"
@@ -26,7 +27,8 @@ typedef struct fixture {
     qn_status status[MOST_RANKS];
     char error[MOST_RANKS][QN_ERROR_BYTES];
     int32_t failing_rank; /* -1: none */
-    int64_t allowed;      /* allocations of the failing rank */
+    int64_t allowed;      /* allocations of the failing rank, or its writes */
+    bool fails_writes;
     int64_t leaked[MOST_RANKS];
     int64_t n_jobs; /* that rank 0 told of */
 } fixture;
@@ -136,7 +138,9 @@ static qn_status fit_rank(qn_context *ctx, void *arg)
 
     if (rank == 0)
         QN_TRY(qn_context_add_sink(ctx, count_jobs, &f->n_jobs));
-    if (rank == f->failing_rank)
+    if (rank == f->failing_rank && f->fails_writes)
+        qn_write_fail_after(ctx, f->allowed, EIO);
+    else if (rank == f->failing_rank)
         qn_alloc_fail_after(ctx, f->allowed);
     st = qn_fit_als_run(ctx, &f->options, &f->ratings, &f->als, &f->ranking, &f->result[rank]);
     qn_alloc_fail_after(ctx, QN_NEVER);
@@ -198,10 +202,95 @@ static void a_split_is_judged_to_the_last_bit_alike(void **state)
     CHECK(f->result[0].evaluation.popularity.users > 80);
 }
 
+/* Every rank ends with the same status and the same words. */
+static void all_say(const fixture *f, int32_t ranks, qn_status status, const char *words)
+{
+    for (int32_t r = 0; r < ranks; r++) {
+        CHECK_EQ(f->status[r], status);
+        CHECK_TEXT(f->error[r], f->error[0]);
+    }
+    if (!strstr(f->error[0], words))
+        print_error("no \"%s\" in: %s\n", words, f->error[0]);
+    CHECK(strstr(f->error[0], words) != NULL);
+}
+
+static void a_folder_that_cannot_be_written_ends_all_ranks_before_work(void **state)
+{
+    fixture *f = *state;
+
+    snprintf(f->model, sizeof f->model, "%s/none/model", f->dir);
+    f->options.model = f->model;
+    CHECK_EQ(fit(f, 1, 3), QN_EIO);
+    all_say(f, 3, QN_EIO, "/none");
+    CHECK_EQ(f->n_jobs, 0);
+}
+
+static void a_model_that_is_there_ends_all_ranks_before_work(void **state)
+{
+    fixture *f = *state;
+
+    f->options.model = f->model;
+    CHECK_EQ(fit(f, 1, 2), QN_OK);
+    CHECK_EQ(fit(f, 1, 2), QN_EEXISTS);
+    all_say(f, 2, QN_EEXISTS, "model");
+}
+
+static void a_bad_row_that_one_rank_reads_ends_all_with_its_line(void **state)
+{
+    fixture *f = *state;
+    FILE *file = fopen(f->path, "a");
+
+    CHECK(file != NULL);
+    fputs("3,5,much,1000000\n", file); /* of the last split */
+    CHECK_EQ(fclose(file), 0);
+    for (int32_t ranks = 2; ranks <= 5; ranks++) {
+        CHECK_EQ(fit(f, 1, ranks), QN_EDATA);
+        all_say(f, ranks, QN_EDATA, "line 3002");
+    }
+}
+
+static void a_write_that_fails_ends_all_ranks_and_leaves_no_model(void **state)
+{
+    fixture *f = *state;
+
+    f->options.model = f->model;
+    f->failing_rank = 0;
+    f->fails_writes = true;
+    for (f->allowed = 0; fit(f, 1, 3) != QN_OK; f->allowed += 3) {
+        all_say(f, 3, QN_EIO, "Input/output error");
+        CHECK(!qn_path_exists(f->model));
+        CHECK(f->allowed < 200);
+    }
+    CHECK(f->allowed > 3);
+}
+
+static void memory_that_one_rank_lacks_ends_all_with_its_words(void **state)
+{
+    fixture *f = *state;
+
+    f->options.model = f->model;
+    f->options.overwrite = true;
+    for (f->failing_rank = 0; f->failing_rank < 3; f->failing_rank += 2)
+        for (f->allowed = 0; fit(f, 1, 3) != QN_OK; f->allowed += 1 + f->allowed / 16) {
+            all_say(f, 3, QN_ENOMEM, "");
+            CHECK(f->allowed < 100000);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_split_is_judged_to_the_last_bit_alike, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_written_ends_all_ranks_before_work,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_model_that_is_there_ends_all_ranks_before_work, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_bad_row_that_one_rank_reads_ends_all_with_its_line,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_write_that_fails_ends_all_ranks_and_leaves_no_model,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(memory_that_one_rank_lacks_ends_all_with_its_words, set_up,
+                                        tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,7 +102,7 @@ typedef struct qn_evaluate_result {
 } qn_evaluate_result;
 
 /* Release the result also after a failure. QN_EINVAL: an option that means nothing for the model's
- * kind. */
+ * kind. Collective; every rank gets the result. */
 qn_status qn_evaluate_run(qn_context *ctx, const qn_evaluate_options *options,
                           const qn_columns_options *columns, const qn_ranking_options *ranking,
                           const qn_scoring_options *scoring, qn_evaluate_result *result);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/context.h"
+#include "engine/comm.h"
 #include "lifecycle/evaluate.h"
 #include "lifecycle/events.h"
 #include "lifecycle/model_kind.h"
@@ -47,7 +48,7 @@ static qn_status load(qn_context *ctx, const qn_evaluate_options *options,
     qn_status st = QN_OK;
     qn_ratings_options ratings;
 
-    QN_TRY(qn_als_load(ctx, options->model, &data->model));
+    QN_TRY_ALL(qn_als_load(ctx, options->model, &data->model));
     qn_columns_ratings(columns, data->model, &options->input, &ratings);
     QN_TRY(qn_triples_read(ctx, &ratings, false, false, &data->test));
     if (options->seen.n == 0)
@@ -58,8 +59,13 @@ done:
     return st;
 }
 
-static void take_result(qn_context *ctx, const evaluate_data *data, qn_evaluate_result *result)
+/* Collective. */
+static qn_status take_result(qn_context *ctx, const evaluate_data *data, qn_evaluate_result *result)
 {
+    int64_t n_rows = data->test->n;
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_comm_sum_int64(ctx, &n_rows, 1));
     result->counts = data->test->counts;
     result->rank = data->model->params.rank;
     result->implicit_prefs = data->model->params.implicit_prefs;
@@ -67,7 +73,9 @@ static void take_result(qn_context *ctx, const evaluate_data *data, qn_evaluate_
     qn_emit_fact(ctx, "model_digest", result->digest);
     qn_emit_count(ctx, "users", data->test->users.n);
     qn_emit_count(ctx, "items", data->test->items.n);
-    qn_emit_count(ctx, "test_records", data->test->n);
+    qn_emit_count(ctx, "test_records", n_rows);
+done:
+    return st;
 }
 
 static qn_status evaluate_als(qn_context *ctx, const qn_evaluate_options *options,
@@ -78,7 +86,7 @@ static qn_status evaluate_als(qn_context *ctx, const qn_evaluate_options *option
     evaluate_data data = {0};
     qn_span job;
 
-    QN_TRY(qn_params_check(ctx, &qn_ranking_table, ranking));
+    QN_TRY_ALL(qn_params_check(ctx, &qn_ranking_table, ranking));
     if (ranking->protocol == QN_PROTOCOL_CHOICE_HONEST && options->seen.n == 0) {
         st = qn_fail(ctx, QN_EINVAL,
                      "--protocol honest leaves out what users have already rated: give the "
@@ -91,7 +99,7 @@ static qn_status evaluate_als(qn_context *ctx, const qn_evaluate_options *option
         ctx, &job, st, data.test ? &(qn_event){.rows = data.test->counts.rows_read} : NULL);
     QN_TRY(st);
     qn_emit_input(ctx, &options->input, &data.test->counts);
-    take_result(ctx, &data, result);
+    QN_TRY(take_result(ctx, &data, result));
     job = qn_job_start(ctx, "evaluate");
     st = qn_evaluate_als(ctx, data.model, data.test, data.train, ranking, &result->evaluation);
     result->evaluate_s = qn_span_end(ctx, &job, st, NULL);
@@ -111,7 +119,7 @@ qn_status qn_evaluate_run(qn_context *ctx, const qn_evaluate_options *options,
     qn_status st = QN_OK;
 
     memset(result, 0, sizeof *result);
-    QN_TRY(qn_model_kind(ctx, options->model, &algo));
+    QN_TRY_ALL(qn_model_kind(ctx, options->model, &algo));
     if (algo->table) {
         st = qn_evaluate_on_table(ctx, algo, options, columns, ranking, scoring, result);
     } else {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/context.h"
+#include "engine/comm.h"
 #include "lifecycle/evaluate.h"
 #include "lifecycle/events.h"
 #include "lifecycle/model_kind.h"
@@ -38,7 +39,7 @@ static qn_status load(table_job *job)
     qn_matrix_use use = {.categories = ops->categories, .allow_missing = ops->takes_missing};
     qn_status st = QN_OK;
 
-    QN_TRY(ops->load(ctx, job->options->model, &job->model));
+    QN_TRY_ALL(ops->load(ctx, job->options->model, &job->model));
     if (!job->input.label && ops->needs_label)
         job->input.label = job->model->features.label;
     use.keep_label = ops->uses_label && job->input.label;
@@ -50,7 +51,7 @@ static qn_status load(table_job *job)
         use.features = &job->model->features;
     }
     QN_TRY(qn_matrix_read(ctx, &job->input, &use, &job->matrix));
-    QN_TRY(qn_model_check_width(ctx, job->model, job->options->model, &job->matrix->features));
+    QN_TRY_ALL(qn_model_check_width(ctx, job->model, job->options->model, &job->matrix->features));
 done:
     return st;
 }
@@ -80,8 +81,7 @@ static qn_status judge(table_job *job)
     qn_json_open(figures, NULL, '{');
     QN_TRY(job->algo->table->evaluate(ctx, job->model, job->matrix, figures));
     qn_json_close(figures, '}');
-    if (figures->out.failed)
-        st = qn_fail(ctx, QN_ENOMEM, "no memory for the figures");
+    QN_TRY_ALL(figures->out.failed ? qn_fail(ctx, QN_ENOMEM, "no memory for the figures") : QN_OK);
 done:
     job->result->evaluate_s = qn_span_end(ctx, &span, st, NULL);
     return st;
@@ -115,6 +115,7 @@ qn_status qn_evaluate_on_table(qn_context *ctx, const qn_algo *algo,
     qn_columns_matrix(columns, scoring, &options->input, &job.input);
     job.input.precision = options->precision;
     st = check(&job, columns, ranking);
+    st = qn_comm_agree(ctx, st);
     if (st == QN_OK)
         st = run(&job);
     result->total_s = qn_seconds() - start;

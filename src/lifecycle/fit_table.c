@@ -81,7 +81,7 @@ static qn_status check(const fit_job *job)
             ctx, QN_EINVAL,
             "--on-missing keep: %s cannot use missing values%s; skip leaves such rows out",
             job->algo->name, ops->takes_missing ? " unless its own options ask for them" : "");
-    if (o->model) {
+    if (o->model && qn_rank(ctx) == 0) {
         QN_TRY(qn_model_dir_open(ctx, o->model, o->overwrite, &dir));
         qn_out_dir_abandon(&dir);
     }
@@ -93,13 +93,15 @@ done:
 static qn_status count_partitions(fit_job *job)
 {
     const qn_matrix *m = job->matrix;
+    qn_context *ctx = job->ctx;
     int64_t *rows = NULL;
     qn_status st = QN_OK;
 
-    QN_NEW0(job->ctx, rows, m->n_partitions, "rows of partitions");
+    QN_TRY_ALL(
+        qn_calloc_array(ctx, (void **)&rows, m->n_partitions, sizeof *rows, "rows of partitions"));
     for (int64_t c = 0; c < m->n_own_cells; c++)
         rows[qn_matrix_partition(m, c)] += m->cell[c].n_rows;
-    QN_TRY(qn_comm_sum_int64(job->ctx, rows, m->n_partitions));
+    QN_TRY(qn_comm_sum_int64(ctx, rows, m->n_partitions));
     job->result->partition_rows = rows;
     rows = NULL;
 done:
@@ -111,6 +113,7 @@ static qn_status take_counts(fit_job *job)
 {
     const qn_matrix *m = job->matrix;
     qn_fit_table_result *out = job->result;
+    qn_context *ctx = job->ctx;
     qn_status st = QN_OK;
 
     out->counts = m->counts;
@@ -126,7 +129,7 @@ static qn_status take_counts(fit_job *job)
         out->label_value[l] = m->label_value[l];
         out->label_count[l] = m->label_count[l];
     }
-    QN_TRY(qn_features_copy(job->ctx, &m->features, &out->features));
+    QN_TRY_ALL(qn_features_copy(ctx, &m->features, &out->features));
     QN_TRY(count_partitions(job));
 done:
     return st;
@@ -251,7 +254,7 @@ static qn_status emit_figures(qn_context *ctx, const judging *set)
     const char *key;
     size_t i;
 
-    if (!root)
+    if (set->figures->out.failed || !root)
         return qn_fail(ctx, QN_ENOMEM, "no memory for the figures");
     json_object_foreach(root, key, value)
     {
@@ -277,10 +280,7 @@ static qn_status judge(fit_job *job, const judging *set)
     qn_json_open(figures, NULL, '{');
     QN_TRY(job->algo->table->evaluate(ctx, job->model, rows, figures));
     qn_json_close(figures, '}');
-    if (figures->out.failed)
-        st = qn_fail(ctx, QN_ENOMEM, "no memory for the figures");
-    else
-        st = emit_figures(ctx, set);
+    QN_TRY_ALL(emit_figures(ctx, set));
 done:
     if (st != QN_OK)
         qn_json_release(figures);
@@ -343,14 +343,14 @@ static qn_status save(fit_job *job)
     qn_json j = {0};
     qn_status st = QN_OK;
 
-    describe_run(job, &j);
-    if (j.out.failed) {
-        st = qn_fail(ctx, QN_ENOMEM, "no memory for what the model keeps of its run");
-        goto done;
+    /* Every rank has the whole model: the first writes it, the others learn how that went. */
+    if (qn_rank(ctx) == 0) {
+        describe_run(job, &j);
+        st = j.out.failed ? qn_fail(ctx, QN_ENOMEM, "no memory for what the model keeps of its run")
+                          : job->algo->table->save(ctx, job->model, job->options->model,
+                                                   job->options->overwrite, qn_string_text(&j.out));
     }
-    QN_TRY(job->algo->table->save(ctx, job->model, job->options->model, job->options->overwrite,
-                                  qn_string_text(&j.out)));
-done:
+    st = qn_comm_agree(ctx, st);
     qn_json_release(&j);
     job->result->save_s = qn_span_end(ctx, &span, st, NULL);
     return st;
@@ -366,7 +366,7 @@ static qn_status run(fit_job *job)
     QN_TRY(fit(job));
     if (job->options->val.n > 0 || job->options->test.n > 0)
         QN_TRY(evaluate(job));
-    QN_TRY(summarise(job));
+    QN_TRY_ALL(summarise(job));
     if (job->options->model)
         QN_TRY(save(job));
 done:

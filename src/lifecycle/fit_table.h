@@ -36,7 +36,10 @@ typedef struct qn_fit_table_result {
 } qn_fit_table_result;
 
 /* Checks the output first, then reads, fits, evaluates, saves. Release the result also after a
- * failure. Events: jobs load, fit, evaluate, save; counts; facts; metrics. */
+ * failure.
+ * Collective  every rank calls with equal options; every rank gets the result, rank 0 writes the
+ * model. A failure of one rank is that of all.
+ * Events      jobs load, fit, evaluate, save; counts; facts; metrics. */
 qn_status qn_fit_table_run(qn_context *ctx, const qn_algo *algo,
                            const qn_fit_table_options *options, const qn_matrix_options *input,
                            const void *params, qn_fit_table_result *result);

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/context.h"
 #include "base/text.h"
+#include "engine/comm.h"
 #include "lifecycle/model_kind.h"
 #include "lifecycle/rows.h"
 
@@ -146,6 +147,9 @@ static qn_status run_job(qn_context *ctx, const qn_predict_options *options,
         model->params.cold_start = job.cold = (qn_cold_start)(options->cold - 1);
     qn_columns_ratings(columns, model, &options->input, &ratings);
     ratings.rating_col = NULL;
+    /* Only here may ranks differ: rows go from file to file through the first of them. */
+    if (qn_rank(ctx) != 0)
+        return QN_OK;
     QN_TRY(qn_rows_open_ratings(ctx, &ratings, false, &out, &rows));
     QN_TRY(qn_rows_check_name(ctx, &rows, name, "name the new one with --prediction-col"));
     QN_TRY(qn_rows_sink(ctx, &rows, options->output, out.format, options->overwrite, &job.sink));
@@ -166,9 +170,9 @@ static qn_status predict_als(qn_context *ctx, const qn_predict_options *options,
     qn_als_model *model = NULL;
     qn_status st = QN_OK;
 
-    QN_TRY(qn_als_load(ctx, options->model, &model));
+    QN_TRY_ALL(qn_als_load(ctx, options->model, &model));
     result->load_s = qn_seconds() - start;
-    QN_TRY(run_job(ctx, options, columns, model, result));
+    QN_TRY_ALL(run_job(ctx, options, columns, model, result));
 done:
     qn_als_free(model);
     return st;
@@ -199,7 +203,7 @@ qn_status qn_predict_with(qn_context *ctx, const qn_algo *algo, const qn_predict
     qn_status st = QN_OK;
 
     *result = (qn_predict_result){.algo = algo};
-    QN_TRY(check_options(ctx, algo, options, columns, scoring));
+    QN_TRY_ALL(check_options(ctx, algo, options, columns, scoring));
     QN_TRY(algo->table ? qn_predict_on_table(ctx, algo, options, columns, scoring, result)
                        : predict_als(ctx, options, columns, result));
     result->total_s = qn_seconds() - start;
@@ -222,6 +226,6 @@ qn_status qn_predict_run(qn_context *ctx, const qn_predict_options *options,
     qn_status st;
 
     *result = (qn_predict_result){0};
-    st = qn_model_kind(ctx, options->model, &algo);
+    st = qn_comm_agree(ctx, qn_model_kind(ctx, options->model, &algo));
     return st == QN_OK ? qn_predict_with(ctx, algo, options, columns, scoring, result) : st;
 }

@@ -33,7 +33,8 @@ typedef struct qn_predict_result {
 } qn_predict_result;
 
 /* Rows keep the order of the files. QN_EINVAL: an option that means nothing for the model's kind.
- */
+ * Collective: the rows go through rank 0 alone, as a prediction costs less than to move its row;
+ * the others look on and share its outcome, but counts of rows are rank 0's. */
 qn_status qn_predict_run(qn_context *ctx, const qn_predict_options *options,
                          const qn_columns_options *columns, const qn_scoring_options *scoring,
                          qn_predict_result *result);

@@ -7,6 +7,7 @@
 #include "base/context.h"
 #include "data/assemble.h"
 #include "data/reading.h"
+#include "engine/comm.h"
 #include "kernels/kernels.h"
 #include "lifecycle/model_kind.h"
 #include "lifecycle/predict.h"
@@ -176,7 +177,7 @@ done:
 }
 
 /* The model's features; of a model that does not know them (Spark's) the columns that were named,
- * or all number columns in order. */
+ * or all number columns in order. Collective. */
 static qn_status choose_features(qn_context *ctx, table_job *job, qn_source *source,
                                  const qn_matrix_options *options)
 {
@@ -190,7 +191,7 @@ static qn_status choose_features(qn_context *ctx, table_job *job, qn_source *sou
         job->features = job->model->features;
     } else {
         QN_TRY(qn_features_find(ctx, source, options, job->ops->categories, &job->found));
-        QN_TRY(qn_model_check_width(ctx, job->model, job->model_path, &job->found));
+        QN_TRY_ALL(qn_model_check_width(ctx, job->model, job->model_path, &job->found));
         job->features = job->found;
     }
     job->features.label = job->features.weight = NULL;
@@ -239,56 +240,75 @@ static void job_release(table_job *job)
     qn_free(job->valid);
 }
 
-/* Opens the input with the columns that the features need, and the output. */
-static qn_status open_files(qn_context *ctx, const qn_predict_options *options,
-                            const qn_columns_options *columns, const qn_scoring_options *scoring,
-                            table_job *job, qn_rows *rows)
+/* What goes in and out of the streaming. */
+typedef struct table_files {
+    qn_field field[QN_MAX_OUTPUTS];
+    qn_rows_out out;
+    qn_matrix_options matrix;
+    qn_source *source;
+    qn_rows rows;
+} table_files;
+
+static qn_status open_source(qn_context *ctx, const qn_predict_options *options,
+                             const qn_columns_options *columns, const qn_scoring_options *scoring,
+                             table_job *job, table_files *files)
 {
     const qn_sink_options sink = {.path = options->output,
                                   .format = (qn_format)options->output_format};
-    qn_field field[QN_MAX_OUTPUTS];
-    qn_rows_out out = {.format = qn_sink_format(&sink), .extra = field, .lenient = true};
-    const qn_column_request *key;
-    qn_matrix_options matrix;
-    qn_source *source = NULL;
-    int32_t n_key;
     qn_status st = QN_OK;
 
-    qn_columns_matrix(columns, scoring, &options->input, &matrix);
-    QN_TRY(plan_outputs(ctx, job, options, field, qn_rows_hold_lists(out.format)));
-    out.n_extra = job->n_added;
-    QN_TRY(qn_columns_source(ctx, columns, &options->input, &source));
-    QN_TRY(choose_features(ctx, job, source, &matrix));
-    QN_TRY(qn_assembler_open(ctx, &job->features, source, true, false, &job->assembler));
-    qn_assembler_be_lenient(job->assembler);
-    key = qn_assembler_requests(job->assembler, &n_key);
-    QN_TRY(qn_rows_open(ctx, &source, key, n_key, &out, rows));
-    for (int32_t i = 0; i < job->n_added; i++)
-        QN_TRY(qn_rows_check_name(ctx, rows, field[i].name,
-                                  i == 0 ? "name the new one with --prediction-col"
-                                         : "the model adds one of this name: rename it first"));
-    QN_TRY(qn_rows_sink(ctx, rows, options->output, out.format, options->overwrite, &job->sink));
+    files->out =
+        (qn_rows_out){.format = qn_sink_format(&sink), .extra = files->field, .lenient = true};
+    qn_columns_matrix(columns, scoring, &options->input, &files->matrix);
+    QN_TRY(plan_outputs(ctx, job, options, files->field, qn_rows_hold_lists(files->out.format)));
+    files->out.n_extra = job->n_added;
+    QN_TRY(qn_columns_source(ctx, columns, &options->input, &files->source));
 done:
-    qn_source_free(source);
     return st;
 }
 
+/* Reads the columns that the features need, predicts, writes. */
+static qn_status stream(qn_context *ctx, const qn_predict_options *options,
+                        qn_on_bad_row on_bad_row, table_job *job, table_files *files)
+{
+    qn_predict_result *result = job->result;
+    const qn_column_request *key;
+    int32_t n_key;
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_assembler_open(ctx, &job->features, files->source, true, false, &job->assembler));
+    qn_assembler_be_lenient(job->assembler);
+    key = qn_assembler_requests(job->assembler, &n_key);
+    QN_TRY(qn_rows_open(ctx, &files->source, key, n_key, &files->out, &files->rows));
+    for (int32_t i = 0; i < job->n_added; i++)
+        QN_TRY(qn_rows_check_name(ctx, &files->rows, files->field[i].name,
+                                  i == 0 ? "name the new one with --prediction-col"
+                                         : "the model adds one of this name: rename it first"));
+    QN_TRY(qn_rows_sink(ctx, &files->rows, options->output, files->out.format, options->overwrite,
+                        &job->sink));
+    QN_TRY(qn_rows_each(ctx, &files->rows, on_bad_row, &result->rejects, predict_batch, job));
+    result->rows_bad = result->rejects.total - result->rejects.n_kept;
+    QN_TRY(qn_sink_commit(ctx, &job->sink));
+done:
+    return st;
+}
+
+/* Collective. */
 static qn_status run_job(qn_context *ctx, const qn_predict_options *options,
                          const qn_columns_options *columns, const qn_scoring_options *scoring,
                          table_job *job)
 {
-    qn_predict_result *result = job->result;
-    qn_rows rows = {0};
+    const qn_on_bad_row on_bad_row = (qn_on_bad_row)columns->on_bad_row;
+    table_files files = {0};
     qn_status st = QN_OK;
 
-    QN_TRY(open_files(ctx, options, columns, scoring, job, &rows));
-    QN_TRY(qn_rows_each(ctx, &rows, (qn_on_bad_row)columns->on_bad_row, &result->rejects,
-                        predict_batch, job));
-    result->rows_bad = result->rejects.total - result->rejects.n_kept;
-    QN_TRY(qn_sink_commit(ctx, &job->sink));
+    QN_TRY_ALL(open_source(ctx, options, columns, scoring, job, &files));
+    QN_TRY(choose_features(ctx, job, files.source, &files.matrix));
+    QN_TRY_ALL(qn_rank(ctx) == 0 ? stream(ctx, options, on_bad_row, job, &files) : QN_OK);
 done:
     job_release(job); /* before the rows, whose source the assembler looks at */
-    qn_rows_close(&rows);
+    qn_rows_close(&files.rows);
+    qn_source_free(files.source);
     return st;
 }
 
@@ -306,7 +326,7 @@ qn_status qn_predict_on_table(qn_context *ctx, const qn_algo *algo,
                        "--on-missing keep: a model of %s cannot use missing values; skip leaves "
                        "their predictions empty",
                        algo->name);
-    QN_TRY(ops->load(ctx, options->model, &model));
+    QN_TRY_ALL(ops->load(ctx, options->model, &model));
     result->load_s = qn_seconds() - start;
     {
         table_job job = {.ops = ops,

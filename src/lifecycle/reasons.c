@@ -6,13 +6,14 @@
 #include "base/alloc.h"
 #include "base/context.h"
 
-qn_status qn_reasons_open(qn_context *ctx, const qn_als_model *model, const qn_history *history,
-                          const qn_titles *titles, int32_t most, qn_reasons *reasons)
+qn_status qn_reasons_open(qn_context *ctx, const qn_als_model *model, int32_t most,
+                          qn_reasons *reasons)
 {
-    qn_reasons r = {.model = model, .history = history, .titles = titles, .most = most};
+    qn_reasons r = {.model = model, .most = most};
     qn_status st = QN_OK;
 
     *reasons = (qn_reasons){0};
+    QN_NEW0(ctx, r.found, most, "reasons");
     QN_NEW0(ctx, r.reason, most, "reasons");
     QN_NEW0(ctx, r.id, most, "reasons");
     *reasons = r;
@@ -24,10 +25,12 @@ done:
 
 void qn_reasons_close(qn_reasons *reasons)
 {
+    qn_free(reasons->found);
     qn_free(reasons->reason);
     qn_free(reasons->id);
     qn_free(reasons->contribution);
     qn_free(reasons->order);
+    qn_free(reasons->item);
     *reasons = (qn_reasons){0};
 }
 
@@ -39,6 +42,7 @@ static qn_status reserve(qn_context *ctx, qn_reasons *r, int64_t n)
         return QN_OK;
     QN_GROW(ctx, r->contribution, n, "reasons");
     QN_GROW(ctx, r->order, n, "reasons");
+    QN_GROW(ctx, r->item, n, "reasons");
     r->capacity = n;
 done:
     return st;
@@ -71,13 +75,12 @@ static int32_t pick(qn_reasons *r, int64_t n, bool signed_too)
     return picked;
 }
 
-qn_status qn_reasons_find(qn_context *ctx, qn_reasons *r, int64_t user, int64_t item,
-                          bool signed_too)
+qn_status qn_reasons_find(qn_context *ctx, qn_reasons *r, const qn_als_seen *rated, int64_t place,
+                          int64_t item, bool signed_too)
 {
-    const int64_t start = r->history->start[user];
-    const int64_t n = r->history->start[user + 1] - start;
-    const int64_t *other = r->history->other + start;
-    const float *rating = r->history->rating + start;
+    const int64_t start = rated->start[place];
+    const int64_t n = rated->start[place + 1] - start;
+    const float *rating = rated->rating + start;
     double base = 0;
     qn_status st = QN_OK;
 
@@ -86,7 +89,9 @@ qn_status qn_reasons_find(qn_context *ctx, qn_reasons *r, int64_t user, int64_t 
     if (n == 0)
         return QN_OK;
     QN_TRY(reserve(ctx, r, n));
-    QN_TRY(qn_als_explain(ctx, r->model, n, other, rating, item, r->contribution, &base));
+    for (int64_t i = 0; i < n; i++)
+        r->item[i] = rated->other[start + i];
+    QN_TRY(qn_als_explain(ctx, r->model, n, r->item, rating, item, r->contribution, &base));
     r->explained = base;
     for (int64_t i = 0; i < n; i++)
         r->explained += r->contribution[i];
@@ -94,15 +99,26 @@ qn_status qn_reasons_find(qn_context *ctx, qn_reasons *r, int64_t user, int64_t 
     for (int32_t i = 0; i < r->n; i++) {
         const int64_t at = r->order[i];
 
-        qn_ids_format(&r->model->items, other[at], r->id[i], sizeof r->id[i]);
-        r->reason[i] = (qn_reason){
-            .item = r->id[i],
-            .title = qn_title(r->titles, other[at]),
-            .rating = rating[at],
-            .weight = rating[at] != 0 ? r->contribution[at] / (double)rating[at] : 0,
-            .contribution = r->contribution[at],
-        };
+        r->found[i] = (qn_reason_found){
+            .item = r->item[at], .contribution = r->contribution[at], .rating = rating[at]};
     }
 done:
     return st;
+}
+
+void qn_reasons_tell(qn_reasons *r, const qn_titles *titles, const qn_reason_found *found,
+                     int32_t n)
+{
+    for (int32_t i = 0; i < n; i++) {
+        const qn_reason_found *f = &found[i];
+
+        qn_ids_format(&r->model->items, f->item, r->id[i], sizeof r->id[i]);
+        r->reason[i] = (qn_reason){
+            .item = r->id[i],
+            .title = qn_title(titles, f->item),
+            .rating = f->rating,
+            .weight = f->rating != 0 ? f->contribution / (double)f->rating : 0,
+            .contribution = f->contribution,
+        };
+    }
 }

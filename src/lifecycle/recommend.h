@@ -55,7 +55,8 @@ typedef struct qn_recommend_result {
     double load_s, recommend_s, total_s;
 } qn_recommend_result;
 
-/* Rows in the order asked for, each once; unknown ids are counted, and QN_ENOTFOUND when none is
+/* Collective: rows are shared out over the ranks, rank 0 calls `visit` and writes.
+ * Rows in the order asked for, each once; unknown ids are counted, and QN_ENOTFOUND when none is
  * known. With `output` the file is written: user, rank, item, title, score, reasons; `visit` is
  * called for every line too unless NULL. */
 qn_status qn_recommend_run(qn_context *ctx, const qn_recommend_options *options,
@@ -71,7 +72,7 @@ typedef struct qn_similar_options {
     const char *titles;
 } qn_similar_options;
 extern const qn_params qn_similar_table;
-/* Lines as above: score is the cosine. */
+/* Lines as above: score is the cosine. Collective. */
 qn_status qn_similar_run(qn_context *ctx, const qn_similar_options *options,
                          qn_recommend_visit *visit, void *arg, qn_recommend_result *result);
 
@@ -85,7 +86,7 @@ typedef struct qn_explain_options {
 } qn_explain_options;
 extern const qn_params qn_explain_table;
 
-/* Calls visit once: score is the prediction, reasons by falling |contribution|. */
+/* Collective. Calls visit once: score is the prediction, reasons by falling |contribution|. */
 typedef struct qn_explain_result {
     float prediction;  /* of the model */
     double explained;  /* sum of all contributions, of the reasons shown and of the others */

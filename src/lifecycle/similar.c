@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/context.h"
 #include "data/triples.h"
+#include "engine/comm.h"
 #include "lifecycle/reasons.h"
 #include "lifecycle/recommend.h"
 
@@ -69,7 +70,8 @@ static qn_status similar_rows(qn_context *ctx, const qn_similar_options *options
         QN_TRY(qn_titles_read(ctx, options->titles, model->item_col, ids, &titles));
     QN_TRY(qn_als_similar(ctx, model, is_user ? QN_SIDE_USER : QN_SIDE_ITEM, row, options->k, index,
                           score));
-    QN_TRY(visit_similar(options, ids, titles, row, index, score, visit, arg, result));
+    QN_TRY(visit_similar(options, ids, titles, row, index, score, qn_rank(ctx) == 0 ? visit : NULL,
+                         arg, result));
     result->rows = 1;
 done:
     qn_titles_free(titles);
@@ -88,9 +90,9 @@ qn_status qn_similar_run(qn_context *ctx, const qn_similar_options *options,
     *result = (qn_recommend_result){0};
     if (!options->user == !options->item)
         return qn_fail(ctx, QN_EINVAL, "give --item or --user, one of them");
-    QN_TRY(qn_als_load(ctx, options->model, &model));
+    QN_TRY_ALL(qn_als_load(ctx, options->model, &model));
     result->load_s = qn_seconds() - start;
-    QN_TRY(similar_rows(ctx, options, model, visit, arg, result));
+    QN_TRY_ALL(similar_rows(ctx, options, model, visit, arg, result));
     result->total_s = qn_seconds() - start;
     result->recommend_s = result->total_s - result->load_s;
 done:
@@ -104,13 +106,15 @@ done:
 typedef struct explain_job {
     const qn_explain_options *options;
     qn_als_model *model;
-    qn_history history;
+    qn_ratings *ratings;
+    qn_als_seen rated; /* by the user alone */
     qn_titles *titles;
     qn_reasons reasons;
     int64_t user, item;
 } explain_job;
 
-static qn_status read_history(qn_context *ctx, const qn_columns_options *columns, explain_job *job)
+/* What the user has rated, on every rank. Collective. */
+static qn_status read_ratings(qn_context *ctx, const qn_columns_options *columns, explain_job *job)
 {
     qn_ratings_options options;
     qn_triples *triples = NULL;
@@ -118,10 +122,28 @@ static qn_status read_history(qn_context *ctx, const qn_columns_options *columns
 
     qn_columns_ratings(columns, job->model, &job->options->ratings, &options);
     QN_TRY(qn_triples_read(ctx, &options, false, false, &triples));
-    QN_TRY(qn_history_make(ctx, triples, &job->model->users, &job->model->items, QN_SIDE_USER,
-                           &job->history));
+    QN_TRY(qn_ratings_from_triples(ctx, &triples, 0, &job->ratings));
+    QN_TRY_ALL(qn_als_seen_open(ctx, job->model, QN_SIDE_USER, job->ratings, true, &job->rated));
+    QN_TRY(qn_als_seen_take(ctx, &job->rated, &job->user, 1));
 done:
     qn_triples_free(triples);
+    return st;
+}
+
+/* The model, and the places of user and item in it. */
+static qn_status load(qn_context *ctx, explain_job *job)
+{
+    const qn_explain_options *o = job->options;
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_als_load(ctx, o->model, &job->model));
+    QN_TRY(find_known(ctx, &job->model->users, "user", o->user, &job->user));
+    QN_TRY(find_known(ctx, &job->model->items, "item", o->item, &job->item));
+    if (o->titles)
+        QN_TRY(
+            qn_titles_read(ctx, o->titles, job->model->item_col, &job->model->items, &job->titles));
+    QN_TRY(qn_reasons_open(ctx, job->model, o->k, &job->reasons));
+done:
     return st;
 }
 
@@ -144,16 +166,17 @@ static qn_status tell(qn_context *ctx, explain_job *job, qn_recommend_visit *vis
     qn_ids_format(&m->users, job->user, user, sizeof user);
     qn_ids_format(&m->items, job->item, item, sizeof item);
     QN_TRY(qn_als_predict(ctx, m, 1, &job->user, &job->item, &result->prediction));
-    QN_TRY(qn_reasons_find(ctx, &job->reasons, job->user, job->item, true));
+    QN_TRY(qn_reasons_find(ctx, &job->reasons, &job->rated, 0, job->item, true));
+    qn_reasons_tell(&job->reasons, job->titles, job->reasons.found, job->reasons.n);
     result->explained = job->reasons.explained;
-    result->n_ratings = job->history.start[job->user + 1] - job->history.start[job->user];
+    result->n_ratings = job->rated.start[1];
     line.score = result->prediction;
     line.reason = job->reasons.reason;
     line.n_reasons = job->reasons.n;
     if (result->n_ratings == 0)
         st = qn_fail(ctx, QN_ENOTFOUND, "user \"%s\" has no ratings of known items in these files",
                      user);
-    else if (visit)
+    else if (visit && qn_rank(ctx) == 0)
         st = visit(arg, &line);
 done:
     return st;
@@ -168,19 +191,14 @@ qn_status qn_explain_run(qn_context *ctx, const qn_explain_options *options,
     qn_status st = QN_OK;
 
     *result = (qn_explain_result){.prediction = NAN, .explained = NAN};
-    QN_TRY(qn_als_load(ctx, options->model, &job.model));
-    QN_TRY(find_known(ctx, &job.model->users, "user", options->user, &job.user));
-    QN_TRY(find_known(ctx, &job.model->items, "item", options->item, &job.item));
-    QN_TRY(read_history(ctx, columns, &job));
-    if (options->titles)
-        QN_TRY(qn_titles_read(ctx, options->titles, job.model->item_col, &job.model->items,
-                              &job.titles));
-    QN_TRY(qn_reasons_open(ctx, job.model, &job.history, job.titles, options->k, &job.reasons));
-    QN_TRY(tell(ctx, &job, visit, arg, result));
+    QN_TRY_ALL(load(ctx, &job));
+    QN_TRY(read_ratings(ctx, columns, &job));
+    QN_TRY_ALL(tell(ctx, &job, visit, arg, result));
     result->total_s = qn_seconds() - start;
 done:
     qn_reasons_close(&job.reasons);
-    qn_history_release(&job.history);
+    qn_als_seen_close(&job.rated);
+    qn_ratings_free(job.ratings);
     qn_titles_free(job.titles);
     qn_als_free(job.model);
     return st;
