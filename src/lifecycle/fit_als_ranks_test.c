@@ -1,16 +1,12 @@
 /* Whole jobs on several ranks, as threads: the same model, the same figures and the same files as
  * on one, and one named error for all where a rank fails. */
 #include <errno.h>
-#include <math.h>
 
-#include "check.h"
+#include "lifecycle/ranks_testing.h"
 
 #include "base/file.h"
 #include "engine/comm.h"
 #include "lifecycle/fit_als.h"
-
-#define N_RATINGS  3000
-#define MOST_RANKS 7
 
 typedef struct fixture {
     qn_context *ctx;
@@ -33,45 +29,6 @@ typedef struct fixture {
     int64_t n_jobs; /* that rank 0 told of */
 } fixture;
 
-/* Repeatable noise: a number below `limit`. */
-static uint32_t noise(uint64_t *state, uint32_t limit)
-{
-    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)((*state >> 33) % limit);
-}
-
-/* 120 users, 60 items; some are in few rows, so that a split leaves ids without training. */
-static void write_ratings(fixture *f)
-{
-    uint64_t seed = 5;
-    FILE *file;
-
-    snprintf(f->path, sizeof f->path, "%s/ratings.csv", f->dir);
-    file = fopen(f->path, "w");
-    CHECK(file != NULL);
-    fputs("userId,movieId,rating,timestamp\n", file);
-    for (int64_t i = 0; i < N_RATINGS; i++) {
-        const uint32_t user = noise(&seed, 1 + noise(&seed, 120));
-        const uint32_t item = noise(&seed, 1 + noise(&seed, 60));
-        const double taste = sin(user * 7 + 1) * cos(item * 3 + 2);
-
-        fprintf(file, "%u,%u,%.1f,%u\n", 3 * user, 5 * item,
-                floor(6 + 3 * taste + noise(&seed, 3)) / 2, 1000000 + noise(&seed, 100000));
-    }
-    CHECK_EQ(fclose(file), 0);
-}
-
-static qn_context *context(int32_t threads)
-{
-    const qn_context_options options = {.threads = threads};
-    qn_context *ctx = NULL;
-
-    CHECK_EQ(qn_context_create(&options, &ctx), QN_OK);
-    ctx->cells.rating_rows = 16;
-    ctx->cells.long_row = 64;
-    return ctx;
-}
-
 static int set_up(void **state)
 {
     fixture *f = calloc(1, sizeof *f);
@@ -79,11 +36,12 @@ static int set_up(void **state)
     *state = f;
     if (!f)
         return -1;
-    f->ctx = context(1);
+    f->ctx = small_cells(1);
     f->failing_rank = -1;
     fresh_dir(f->dir);
     snprintf(f->model, sizeof f->model, "%s/model", f->dir);
-    write_ratings(f);
+    snprintf(f->path, sizeof f->path, "%s/ratings.csv", f->dir);
+    write_ratings(f->path);
     qn_params_init(&qn_fit_als_table, &f->options);
     qn_params_init(&qn_ratings_table, &f->ratings);
     qn_params_init(&qn_als_table, &f->als);
@@ -155,7 +113,7 @@ done:
 
 static qn_status fit(fixture *f, int32_t threads, int32_t ranks)
 {
-    qn_context *ctx = context(threads);
+    qn_context *ctx = small_cells(threads);
     qn_status st;
 
     f->n_jobs = 0;
