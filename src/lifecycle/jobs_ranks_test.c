@@ -11,7 +11,7 @@
 #include "quern/forest.h"
 #include "quern/kmeans.h"
 
-static const int32_t rank_counts[] = {2, 3, 5, 7};
+static const int32_t rank_counts[] = {2, 5};
 #define N_RANK_COUNTS (sizeof rank_counts / sizeof *rank_counts)
 
 typedef struct fixture {
