@@ -245,56 +245,71 @@ static void als_copy_factors(als_fit *fit, bool keep)
     }
 }
 
-/* The sweep with the best validation error, that error, and its loss. */
-typedef struct als_best {
-    int32_t sweep;
-    double rmse, loss;
-} als_best;
+/* Whether the sweeps that are done have gone long enough without gain. */
+static bool als_is_enough(const als_fit *fit, const als_progress *done)
+{
+    return fit->params->early_stop > 0 && done->sweep > 0 &&
+           done->sweep - done->best_sweep >= fit->params->early_stop;
+}
 
-/* Scores a sweep; true when it is time to stop. Collective. */
-static qn_status als_watch(als_fit *fit, int32_t sweep, double loss, als_best *best, bool *stop)
+/* Scores the sweep that is done. Collective. */
+static qn_status als_watch(als_fit *fit, als_progress *done)
 {
     qn_status st = QN_OK;
     double rmse = 0;
 
-    *stop = false;
     if (fit->params->early_stop <= 0)
         return QN_OK;
     QN_TRY(als_holdout_rmse(fit, &rmse));
     qn_emit_metric(fit->ctx, "validationRmse", rmse, "rmse");
-    if (best->sweep == 0 || rmse < best->rmse) {
-        *best = (als_best){sweep, rmse, loss};
+    if (done->best_sweep == 0 || rmse < done->best_rmse) {
+        done->best_sweep = done->sweep;
+        done->best_rmse = rmse;
+        done->best_loss = done->loss;
         als_copy_factors(fit, true);
     }
-    *stop = sweep - best->sweep >= fit->params->early_stop;
 done:
     return st;
 }
 
-static qn_status als_sweeps(als_fit *fit, qn_als_model *model)
+static qn_status als_sweep(als_fit *fit, als_progress *done)
 {
     qn_status st = QN_OK;
     qn_context *ctx = fit->ctx;
-    als_best best = {0};
-    bool stop = false;
+    const int32_t sweep = (int32_t)done->sweep + 1;
+    const double start = qn_seconds();
+    double squares = 0;
 
-    for (int32_t sweep = 1; sweep <= fit->params->max_iter && !stop; sweep++) {
-        const double start = qn_seconds();
-        double loss = 0;
+    QN_TRY(als_solve_side(fit, QN_SIDE_ITEM, sweep, NULL));
+    QN_TRY(als_solve_side(fit, QN_SIDE_USER, sweep, &squares));
+    done->sweep = sweep;
+    done->loss = als_loss_value(fit, squares);
+    als_emit_step(fit, sweep, done->loss, qn_seconds() - start);
+    QN_TRY_ALL(als_emit_storage(fit));
+    QN_TRY(als_watch(fit, done));
+    QN_TRY(als_save_state(fit, done));
+done:
+    return st;
+}
 
-        QN_TRY(als_solve_side(fit, QN_SIDE_ITEM, sweep, NULL));
-        QN_TRY(als_solve_side(fit, QN_SIDE_USER, sweep, &loss));
-        loss = als_loss_value(fit, loss);
-        als_emit_step(fit, sweep, loss, qn_seconds() - start);
-        QN_TRY_ALL(als_emit_storage(fit));
-        QN_TRY(als_watch(fit, sweep, loss, &best, &stop));
-        model->iterations = sweep;
-        model->loss = loss;
+/* From where a checkpoint left off, or from the start. */
+static qn_status als_sweeps(als_fit *fit, qn_als_model *model)
+{
+    qn_status st = QN_OK;
+    als_progress done = {0};
+
+    QN_TRY(als_resume(fit, &done));
+    if (done.sweep == 0) {
+        QN_TRY(als_start_side(fit, QN_SIDE_USER));
+        QN_TRY(als_start_side(fit, QN_SIDE_ITEM));
     }
-    if (best.sweep > 0) {
+    while (done.sweep < fit->params->max_iter && !als_is_enough(fit, &done))
+        QN_TRY(als_sweep(fit, &done));
+    if (done.best_sweep > 0)
         als_copy_factors(fit, false);
-        model->iterations = best.sweep;
-        model->loss = best.loss;
+    if (done.sweep > 0) {
+        model->iterations = (int32_t)(done.best_sweep > 0 ? done.best_sweep : done.sweep);
+        model->loss = done.best_sweep > 0 ? done.best_loss : done.loss;
     }
 done:
     return st;
@@ -323,8 +338,6 @@ static qn_status als_run(als_fit *fit, qn_als_model *model)
     QN_TRY_ALL(als_emit_storage(fit));
     QN_TRY(als_holdout_make(fit));
     QN_TRY(als_count_items(fit, model));
-    QN_TRY(als_start_side(fit, QN_SIDE_USER));
-    QN_TRY(als_start_side(fit, QN_SIDE_ITEM));
     QN_TRY(als_sweeps(fit, model));
     QN_TRY(als_warn_ridged(fit));
     als_model_close_biases(model, fit->eq.mean);

@@ -4,6 +4,7 @@
  *   als_solve    a half step         als_plan     what is handed to threads
  *   als_init     the start           als_holdout  validation ratings
  *   als_gramian  YtY of a side       als_topk     best k
+ *   als_checkpoint  the state of a fit on disk
  *
  * While fitting with biases both sides hold rows (vector, 1, bias), so that a half step always
  * solves for (vector, bias) against the first rank columns of the other side. */
@@ -190,6 +191,22 @@ typedef struct als_fit {
 void als_start_job(als_fit *fit);
 /* Tells where ratings and factors lie. */
 qn_status als_emit_storage(als_fit *fit);
+
+/* How far a fit is: what a checkpoint holds beside the factors. Its bytes are written as they are.
+ */
+typedef struct als_progress {
+    int64_t sweep; /* that is done; 0: none */
+    int64_t best_sweep;
+    int64_t n_ridged; /* of all ranks */
+    double loss;
+    double best_rmse, best_loss; /* of best_sweep, with a holdout */
+} als_progress;
+
+/* Takes up the checkpoint of the context, if there is one to go on from: factors and progress;
+ * otherwise progress is 0. Collective. */
+qn_status als_resume(als_fit *fit, als_progress *progress);
+/* Saves where it is due. Collective. */
+qn_status als_save_state(als_fit *fit, als_progress *progress);
 
 /* Solves all rows of a side. Collective. `step` names the stage; loss (NULL: not wanted) is the sum
  * of squared errors of the step. */
