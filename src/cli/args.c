@@ -189,9 +189,38 @@ qn_status qn_cli_args_read(qn_context *ctx, const qn_params *const *table, int32
 
 void qn_cli_args_release(qn_cli_args *args)
 {
+    for (int64_t i = 0; i < args->n_owned; i++)
+        free(args->owned[i]);
+    free(args->owned);
     free(args->value);
     free((void *)args->word);
     memset(args, 0, sizeof *args);
+}
+
+qn_status qn_cli_args_keep(qn_context *ctx, qn_cli_args *args, const qn_param *param, int32_t t,
+                           const char *text, bool add, const qn_cli_value **kept)
+{
+    char *copy = strdup(text);
+    char **owned = realloc(args->owned, (size_t)(args->n_owned + 1) * sizeof *owned);
+    qn_cli_value *value;
+
+    *kept = NULL;
+    if (owned)
+        args->owned = owned;
+    /* One slot more than there are values, for those that are not added. */
+    value = realloc(args->value, (size_t)(args->n_values + 2) * sizeof *value);
+    if (value)
+        args->value = value;
+    if (!owned || !value || !copy) {
+        free(copy);
+        return qn_fail(ctx, QN_ENOMEM, "out of memory for the options of a run");
+    }
+    owned[args->n_owned++] = copy;
+    value += args->n_values;
+    *value = (qn_cli_value){.param = param, .table = t, .text = copy};
+    args->n_values += add;
+    *kept = value;
+    return QN_OK;
 }
 
 void qn_cli_args_take_words(qn_cli_args *args, const char *name)

@@ -22,6 +22,8 @@ typedef struct qn_cli_args {
     int64_t n_values;
     const char **word; /* what is no option */
     int64_t n_words;
+    char **owned; /* texts that are not borrowed from the line */
+    int64_t n_owned;
 } qn_cli_args;
 
 /* Recognises word[0..n). QN_EINVAL names an unknown option and the nearest one, or a value that is
@@ -29,6 +31,11 @@ typedef struct qn_cli_args {
 qn_status qn_cli_args_read(qn_context *ctx, const qn_params *const *table, int32_t n_tables,
                            const char *const *word, int32_t n, qn_cli_args *args);
 void qn_cli_args_release(qn_cli_args *args);
+
+/* Copies a value that stands somewhere else, such as in the record of an earlier run; with `add` it
+ * is as if it stood on the line. *kept is valid until the next call. */
+qn_status qn_cli_args_keep(qn_context *ctx, qn_cli_args *args, const qn_param *param, int32_t t,
+                           const char *text, bool add, const qn_cli_value **kept);
 
 /* Makes the words values of the list option `name`. */
 void qn_cli_args_take_words(qn_cli_args *args, const char *name);

@@ -4,9 +4,11 @@
 #include "base/pool.h"
 #include "cli/commands.h"
 #include "cli/job.h"
+#include "cli/resume.h"
 #include "cli/show.h"
 #include "lifecycle/fit_als.h"
 #include "run/record.h"
+#include "run/resume.h"
 
 /* The first loss; the last stands in the result. */
 typedef struct loss_seen {
@@ -113,6 +115,7 @@ static qn_status run_fit_als(qn_cli *cli)
     qn_status st = QN_OK;
 
     QN_TRY(qn_cli_job_start(cli, "als"));
+    QN_TRY(qn_cli_checkpoint_open(cli, 4));
     QN_TRY(qn_context_add_sink(cli->ctx, loss_sink, &seen));
     QN_TRY(
         qn_fit_als_run(cli->ctx, cli->values[0], ratings, cli->values[2], cli->values[3], &result));
@@ -130,7 +133,8 @@ done:
 const qn_command qn_cmd_fit_als = {
     .name = "fit als",
     .help = "Train a recommending model on ratings, judge it and save it",
-    .table = {&qn_fit_als_table, &qn_ratings_table, &qn_als_table, &qn_ranking_table},
+    .table = {&qn_fit_als_table, &qn_ratings_table, &qn_als_table, &qn_ranking_table,
+              &qn_resume_table},
     .usage = "--input FILE... [--split random:0.8 | --test FILE...] --model DIR [options]",
     .notes =
         "Alternating least squares with Spark's names, defaults and formulas. Reads CSV with or "
@@ -140,6 +144,7 @@ const qn_command qn_cmd_fit_als = {
     .examples =
         "  quern fit als --input ratings.csv --split random:0.8 --model model\n"
         "  quern fit als --input train.parquet --test test.parquet --rank 50 --model model\n"
+        "  quern fit als --resume last\n"
         "  quern fit als --input plays.tsv --implicit-prefs --alpha 40 --model model\n",
     .run = run_fit_als,
 };

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "base/params_out.h"
+#include "cli/resume.h"
 #include "run/progress.h"
 #include "run/record.h"
+#include "run/resume.h"
 #include "run/runs.h"
 #include "run/spark_log.h"
 
@@ -70,6 +72,7 @@ qn_status qn_cli_job_start(qn_cli *cli, const char *prefix)
         .prefix = prefix,
         .command = cli->command->name,
         .threads_requested = cli->globals->threads,
+        .resumed = cli->resume ? cli->resume->record : NULL,
     };
     qn_status st = QN_OK;
 
@@ -117,5 +120,6 @@ qn_status qn_cli_job_end(qn_cli *cli, qn_status st, const char *members)
         end = qn_record_close(cli->ctx, cli->record, st, code);
     if (st == QN_OK && end == QN_OK && cli->globals->json && cli->record)
         end = print_record(cli, members);
+    qn_cli_checkpoint_close(cli, st == QN_OK ? end : st);
     return st != QN_OK ? st : end;
 }

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "cli/help.h"
+#include "cli/resume.h"
 #include "run/progress.h"
 #include "run/record.h"
 #include "run/spark_log.h"
@@ -149,6 +150,19 @@ static void free_lists(const qn_cli *cli)
         }
 }
 
+static void complain_stopped(const qn_cli *cli)
+{
+    qn_string text = {0};
+
+    qn_string_add(&text, "stopped; nothing was left half written\ngo on with: ");
+    if (!qn_cli_resume_hint(cli, &text)) {
+        qn_string_clear(&text);
+        qn_string_add(&text, "stopped; nothing was left half written");
+    }
+    qn_session_complain(cli->command->name, qn_string_text(&text));
+    qn_string_release(&text);
+}
+
 static int exit_code(const qn_cli *cli, qn_status st, const qn_context *ctx)
 {
     const bool broken = output_is_broken();
@@ -158,7 +172,7 @@ static int exit_code(const qn_cli *cli, qn_status st, const qn_context *ctx)
         return EXIT_BROKEN_PIPE;
     if (st == QN_ECANCELLED) {
         if (!cli->globals->quiet)
-            qn_session_complain(cli->command->name, "stopped; nothing was left half written");
+            complain_stopped(cli);
         return signal_seen == SIGTERM ? 143 : 130;
     }
     if (st != QN_OK) {
@@ -238,12 +252,15 @@ static int run_with_early(qn_cli *cli, qn_context *early, const char *const *wor
     if (st == QN_OK)
         st = check_words(early, cli->command, &args);
     if (st == QN_OK)
+        st = qn_cli_resume(early, cli, &args, &globals);
+    if (st == QN_OK)
         st = qn_cli_args_check_required(early, &args);
     if (st == QN_OK)
         st = check_globals(early, &globals);
     cli->argument = (const char *const *)args.word;
     cli->n_arguments = args.n_words;
     code = st == QN_OK ? run_in_context(cli, early) : exit_code(cli, st, early);
+    qn_cli_resume_free(cli);
     qn_cli_args_release(&args);
     return code;
 }

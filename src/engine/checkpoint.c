@@ -246,6 +246,11 @@ done:
     return st;
 }
 
+const char *qn_checkpoint_run_id(const qn_checkpoint *ck)
+{
+    return ck->run_id;
+}
+
 void qn_checkpoint_attach(qn_context *ctx, qn_checkpoint *ck)
 {
     ctx->checkpoint = ck;

@@ -41,6 +41,9 @@ void qn_checkpoint_close(qn_checkpoint *ck);
 /* Removes every checkpoint and the folder, for a run that is done. NULL is fine. Rank 0 works. */
 qn_status qn_checkpoint_remove(qn_context *ctx, qn_checkpoint *ck);
 
+/* Of the options; "" if none was given. Not collective. */
+const char *qn_checkpoint_run_id(const qn_checkpoint *ck);
+
 /* The checkpoint that fits of this context save to: qn_als_fit and others look for it here. NULL:
  * none. Borrowed; not collective. */
 void qn_checkpoint_attach(qn_context *ctx, qn_checkpoint *ck);

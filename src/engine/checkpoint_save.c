@@ -244,8 +244,7 @@ static qn_status commit(saving *s)
 {
     qn_status st = QN_OK;
 
-    QN_TRY(write_manifest(s));
-    QN_TRY(check_disk(s, qn_disk_sync(s->ctx, s->folder), s->folder));
+    QN_TRY(write_manifest(s)); /* syncs the folder too */
     QN_TRY(qn_remove_tree(s->ctx, s->place));
     QN_TRY(check_disk(s, qn_disk_rename(s->ctx, s->folder, s->place, 0), s->place));
     QN_TRY(check_disk(s, qn_disk_sync(s->ctx, s->ck->dir), s->ck->dir));

@@ -13,6 +13,7 @@
 #include "base/pool.h"
 #include "base/system.h"
 #include "run/process.h"
+#include "run/record_past.h"
 #include "run/tree.h"
 
 #define RECORD_PATH    4096
@@ -24,6 +25,7 @@ struct qn_record {
     char command[64];
     qn_string parameters;
     qn_json iterations, warnings; /* arrays, not yet closed */
+    qn_string attempts;           /* an array of those before this one; "" when there are none */
     qn_tree tree;
     int32_t open_jobs; /* jobs may lie in one another: the outermost count */
     qn_process process;
@@ -159,6 +161,8 @@ static void tail_json(const qn_record *record, qn_json *j)
     qn_json_text(j, "status", record->status);
     qn_json_int(j, "exit_code", record->exit_code);
     qn_json_text(j, "error", record->error[0] ? record->error : NULL);
+    if (record->attempts.length > 0)
+        qn_json_raw(j, "attempts", qn_string_text(&record->attempts));
 }
 
 static void build_json(const qn_record *record, qn_json *j)
@@ -272,6 +276,8 @@ static void record_sink(void *user, const qn_event *event)
             qn_tree_real(&record->tree, path, event->value);
         break;
     case QN_EVENT_COUNT:
+        if (!strcmp(event->name, "resumed_iteration"))
+            qn_record_past_cut(&record->iterations, event->done);
         snprintf(path, sizeof path, "counts.%s", event->name);
         qn_tree_int(&record->tree, path, event->done);
         break;
@@ -311,6 +317,11 @@ static qn_status make_run_dir(qn_context *ctx, qn_record *record, const qn_recor
 
     gmtime_r(&now, &civil);
     strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &civil);
+    if (options->resumed) {
+        snprintf(record->path, sizeof record->path, "%s/%s/record.json", options->runs_dir,
+                 record->id);
+        return QN_OK;
+    }
     if (options->runs_dir)
         QN_TRY(qn_make_dirs(ctx, options->runs_dir));
     for (int64_t attempt = 0;; attempt++) {
@@ -362,6 +373,9 @@ qn_status qn_record_open(qn_context *ctx, const qn_record_options *options, qn_r
     *record = NULL;
     QN_NEW0(ctx, r, 1, "the run record");
     record_start(r, ctx, options);
+    if (options->resumed)
+        QN_TRY(qn_record_past(ctx, options->resumed, r->id, &r->iterations.out, &r->attempts));
+    r->iterations.need_comma = r->iterations.out.length > 1;
     QN_TRY(make_run_dir(ctx, r, options));
     sample(r);
     error = write_record(r);
@@ -407,6 +421,7 @@ void qn_record_free(qn_record *record)
         return;
     qn_tree_release(&record->tree);
     qn_string_release(&record->parameters);
+    qn_string_release(&record->attempts);
     qn_json_release(&record->iterations);
     qn_json_release(&record->warnings);
     qn_free(record);

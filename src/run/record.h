@@ -15,6 +15,8 @@ typedef struct qn_record_options {
     const char *command;       /* "fit als" */
     const char *parameters;    /* a JSON object; NULL: {} */
     int32_t threads_requested; /* 0: not given */
+    const char *resumed; /* text of the record of the run that goes on, under its id; NULL: a new
+                            run */
 } qn_record_options;
 
 /* Makes the run's folder, writes the record with status "running", and becomes a sink of the

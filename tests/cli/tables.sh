@@ -28,6 +28,8 @@ for command in params["commands"]:
             option = p["cli"] if len(p["name"]) > 1 else "-" + p["name"]
             for key in [p["name"]] + p["aliases"]:
                 key = key.replace("-", "").replace("_", "").lower()
+                if p["hidden"] and key in seen:
+                    continue  # what some commands ignore is an option of this one
                 assert key not in seen, f"{command['name']}: {key} is both {seen[key]} and {p['name']}"
                 seen[key] = p["name"]
             if p["hidden"]:
