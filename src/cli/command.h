@@ -30,11 +30,8 @@ struct qn_algo;
 struct qn_command;
 struct qn_progress;
 struct qn_record;
-<<<<<<< HEAD
-struct qn_spark_log;
-=======
 struct qn_resume;
->>>>>>> 30bb0cd (fit als: --checkpoint-dir, --checkpoint-interval and --resume)
+struct qn_spark_log;
 
 /* One call of the program. Everything is borrowed by the command and freed by main. */
 typedef struct qn_cli {
@@ -45,18 +42,12 @@ typedef struct qn_cli {
     const char *const *argument;     /* words that are no options */
     int64_t n_arguments;
     const qn_cli_args *args;
-<<<<<<< HEAD
-    qn_terminal out, err;         /* standard output and error */
-    struct qn_progress *progress; /* draws on a terminal, and says warnings */
-    struct qn_record *record;     /* of the job under way; NULL: none is kept */
-    struct qn_spark_log *log;     /* its event log; NULL: none is kept */
-=======
     qn_terminal out, err;             /* standard output and error */
     struct qn_progress *progress;     /* draws on a terminal, and says warnings */
     struct qn_record *record;         /* of the job under way; NULL: none is kept */
     struct qn_resume *resume;         /* the run to go on with; NULL: a new one */
     struct qn_checkpoint *checkpoint; /* of the job under way; NULL: none */
->>>>>>> 30bb0cd (fit als: --checkpoint-dir, --checkpoint-interval and --resume)
+    struct qn_spark_log *log;         /* its event log; NULL: none is kept */
 } qn_cli;
 
 typedef struct qn_command {
