@@ -42,8 +42,9 @@ struct qn_context {
     const struct qn_kernels *kernels;
     struct qn_checkpoint *checkpoint; /* that a fit saves to, borrowed; NULL: none */
     qn_cell_sizes cells;
-    char *scratch_dir; /* NULL: none */
-    char *module_dir;  /* NULL: beside the program */
+    struct qn_stores *stores; /* and the scratch folder they spill to */
+    char *scratch_dir;        /* where to make it; NULL: none, nothing is spilled */
+    char *module_dir;         /* NULL: beside the program */
 
     pthread_mutex_t lock; /* guards error and sinks */
     char error[QN_ERROR_BYTES];

@@ -2,9 +2,11 @@
 
 #include <stdlib.h>
 
+#include "base/alloc.h"
 #include "base/context.h"
 #include "base/text.h"
 #include "engine/comm.h"
+#include "engine/store_impl.h"
 #include "kernels/kernels.h"
 
 qn_status qn_context_use_kernels(qn_context *ctx, const char *name)
@@ -45,11 +47,17 @@ qn_status qn_context_create(const qn_context_options *options, qn_context **out)
     qn_comm_one(comm);
     ctx->comm = comm;
     comm = NULL;
-    st = qn_context_use_kernels(ctx, options->kernels);
+    st = qn_stores_create(ctx);
+    if (st == QN_OK)
+        st = qn_context_use_kernels(ctx, options->kernels);
     if (st != QN_OK) {
         qn_context_free(ctx);
-        return st;
+        ctx = NULL;
+        goto done;
     }
+    qn_budget_settle(ctx->budget);
+    if (ctx->scratch_dir) /* what dead processes have left there */
+        qn_scratch_sweep(ctx->scratch_dir, false, NULL);
     *out = ctx;
     ctx = NULL;
 done:
@@ -62,6 +70,7 @@ void qn_context_free(qn_context *ctx)
 {
     if (!ctx)
         return;
+    qn_stores_free(ctx->stores); /* first: its thread and the folder's name use the rest */
     if (ctx->comm)
         ctx->comm->ops->free(ctx->comm);
     free(ctx->comm);

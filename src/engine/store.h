@@ -91,8 +91,8 @@ const char *qn_store_name(const qn_store *store);
 /* Any thread, at any time. */
 qn_store_stats qn_store_get_stats(const qn_store *store);
 
-/* Calls `visit` for every store that lives in the context, oldest first. Any thread; it must not
- * create or free stores. */
+/* Calls `visit` for every store that lives in the context, oldest first. Any thread, at any time;
+ * `name` (cut at 127 bytes) and `stats` are copies. */
 typedef void qn_store_visit(void *arg, const char *name, const qn_store_stats *stats);
 void qn_context_stores(qn_context *ctx, qn_store_visit *visit, void *arg);
 /* Sums over all stores of the context, those that are freed included in what is counted "ever";

@@ -1,0 +1,212 @@
+/* The bytes of one block to its scratch file and back. A file is a row of records, each at a
+ * multiple of a page: store_record, then the block. What is written is on the disk before the
+ * memory is freed, and neither is left in the page cache: a memory cgroup counts that too, and
+ * dirty pages that pile up there stall everyone at once. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "base/stage.h"
+#include "base/system.h"
+#include "base/text.h"
+#include "engine/store_impl.h"
+
+#define STEP_BYTES ((size_t)4 << 20)
+#define PAGE_BYTES ((size_t)4096)
+
+static int64_t record_bytes(size_t bytes)
+{
+    return (int64_t)((sizeof(store_record) + bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1));
+}
+
+/* "007-ratings-by-user.blocks" */
+static void name_file(qn_store *store, int64_t number)
+{
+    char name[40];
+    size_t n = 0;
+
+    for (; store->name[n] && n < sizeof name - 1; n++) {
+        const char c = store->name[n];
+        const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                              (c >= '0' && c <= '9') || c == '-' || c == '_';
+
+        name[n] = is_plain ? c : '-';
+    }
+    name[n] = '\0';
+    snprintf(store->file, sizeof store->file, "%03lld-%s.blocks", (long long)number, name);
+}
+
+/* Opens the store's file if this is its first block. */
+static qn_status open_file(qn_store *store, qn_fault *fault)
+{
+    qn_stores *all = store->all;
+    qn_status st = QN_OK;
+    int fd;
+
+    if (atomic_load(&store->fd) >= 0)
+        return QN_OK;
+    pthread_mutex_lock(&all->opening);
+    if (atomic_load(&store->fd) < 0) {
+        name_file(store, ++all->n_files);
+        st = qn_scratch_open(all->ctx, &all->scratch, store->file, &fd, fault);
+        atomic_store(&store->fd, fd);
+    }
+    pthread_mutex_unlock(&all->opening);
+    return st;
+}
+
+/* What a write that ends in `error_number` says: the folder, what is there and what was needed. */
+static qn_status fail_spill(const qn_store *store, int error_number, size_t bytes, qn_fault *fault)
+{
+    const char *folder = store->all->scratch.path;
+    char need[32], left[32], fs[16], reason[128];
+
+    qn_format_bytes((double)bytes, need);
+    qn_format_bytes((double)qn_disk_free(folder, fs), left);
+    return qn_fault_set(fault, QN_EIO,
+                        "cannot spill %s of %s to %s/%s (%s free on its %s file system): %s: give "
+                        "--scratch a folder with more room, or raise --memory",
+                        need, store->name, folder, store->file, left, fs,
+                        qn_fault_reason(error_number, reason));
+}
+
+/* Waits until the range is on the disk and lets go of its pages. Returns an errno. */
+static int settle(qn_context *ctx, int fd, int64_t offset, size_t bytes)
+{
+    const int planned = qn_write_planned(ctx);
+
+    if (planned)
+        return planned;
+    if (sync_file_range(fd, offset, (off_t)bytes,
+                        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                            SYNC_FILE_RANGE_WAIT_AFTER) != 0) {
+        if (errno != EINVAL && errno != ENOSYS && errno != ESPIPE)
+            return errno;
+        if (fdatasync(fd) != 0)
+            return errno;
+    }
+    posix_fadvise(fd, offset, (off_t)bytes, POSIX_FADV_DONTNEED);
+    return 0;
+}
+
+/* Writes record and data, step by step. Returns an errno. */
+static int put(qn_context *ctx, int fd, int64_t offset, store_record *record, char *data,
+               size_t bytes)
+{
+    const size_t total = sizeof *record + bytes;
+    size_t done = 0;
+
+    while (done < total) {
+        const size_t start = done < sizeof *record ? 0 : done - sizeof *record;
+        const size_t length = bytes - start < STEP_BYTES ? bytes - start : STEP_BYTES;
+        struct iovec part[2] = {{.iov_base = (char *)record + done, .iov_len = 0},
+                                {.iov_base = data + start, .iov_len = length}};
+        const int planned = qn_write_planned(ctx);
+        ssize_t n;
+        int error_number;
+
+        if (done < sizeof *record)
+            part[0].iov_len = sizeof *record - done;
+        else
+            part[0].iov_base = record;
+        if (planned)
+            return planned;
+        n = pwritev(fd, part, 2, offset + (int64_t)done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? errno : EIO;
+        error_number = settle(ctx, fd, offset + (int64_t)done, (size_t)n);
+        if (error_number)
+            return error_number;
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+void qn_store_punch(qn_store *store, int64_t offset, size_t bytes)
+{
+    const int fd = atomic_load(&store->fd);
+
+    /* Where holes do not exist the file keeps its size until the store goes. */
+    if (fd >= 0 &&
+        fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, record_bytes(bytes)) != 0)
+        return;
+}
+
+qn_status qn_store_write_block(qn_store *store, int64_t number, int64_t *offset, qn_fault *fault)
+{
+    const store_block *b = qn_store_block_at(store, number);
+    store_record record = {.magic = STORE_MAGIC,
+                           .block = number,
+                           .partition = b->partition,
+                           .bytes = (int64_t)b->bytes,
+                           .checksum = b->checksum};
+    qn_status st = open_file(store, fault);
+    int error_number;
+
+    if (st != QN_OK)
+        return st;
+    pthread_mutex_lock(&store->all->lock);
+    *offset = store->file_end;
+    store->file_end += record_bytes(b->bytes);
+    pthread_mutex_unlock(&store->all->lock);
+    error_number =
+        put(store->all->ctx, atomic_load(&store->fd), *offset, &record, b->data, b->bytes);
+    if (!error_number)
+        return QN_OK;
+    qn_store_punch(store, *offset, b->bytes);
+    return fail_spill(store, error_number, b->bytes, fault);
+}
+
+qn_status qn_store_read_block(qn_store *store, int64_t number, void *data, qn_fault *fault)
+{
+    const store_block *b = qn_store_block_at(store, number);
+    const int64_t from = b->offset + (int64_t)sizeof(store_record);
+    const int fd = atomic_load(&store->fd);
+    char reason[128];
+    size_t done = 0;
+
+    while (done < b->bytes) {
+        const size_t left = b->bytes - done;
+        const ssize_t n = pread(fd, (char *)data + done, left < STEP_BYTES ? left : STEP_BYTES,
+                                from + (int64_t)done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return qn_fault_set(fault, QN_EIO,
+                                "cannot read scratch file %s/%s at offset %lld (block %lld of %s): "
+                                "%s: run again with another --scratch",
+                                store->all->scratch.path, store->file, (long long)from,
+                                (long long)number, store->name, qn_fault_reason(errno, reason));
+        if (n == 0)
+            break;
+        done += (size_t)n;
+    }
+    posix_fadvise(fd, b->offset, record_bytes(b->bytes), POSIX_FADV_DONTNEED);
+    if (done == b->bytes && XXH3_64bits(data, b->bytes) == b->checksum)
+        return QN_OK;
+    return qn_fault_set(
+        fault, QN_EIO,
+        "scratch file %s/%s is damaged at offset %lld: block %lld of %s %s: someone "
+        "changed the file or the disk fails: run again with another --scratch",
+        store->all->scratch.path, store->file, (long long)from, (long long)number, store->name,
+        done < b->bytes ? "is cut off" : "does not have its checksum");
+}
+
+void qn_store_close_file(qn_store *store)
+{
+    const int fd = atomic_load(&store->fd);
+
+    if (fd < 0)
+        return;
+    close(fd);
+    qn_scratch_remove(&store->all->scratch, store->file);
+}

@@ -1,0 +1,127 @@
+/* The inside of stores. Three files share it: store.c keeps blocks and hands them out,
+ * store_spill.c decides what leaves memory, store_read.c brings blocks back and reads ahead;
+ * store_disk.c moves the bytes of one block.
+ *
+ * One lock per context guards what is slow anyway: lists, numbers, and every change of a block's
+ * state but two. Pinning a block in memory and unpinning it are one atomic step on its `hold`; so
+ * is taking a block that nobody holds. Nothing is allocated, written or read under the lock. */
+#ifndef QN_ENGINE_STORE_IMPL_H
+#define QN_ENGINE_STORE_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/alloc.h"
+#include "engine/scratch.h"
+#include "engine/store.h"
+
+#define STORE_CHUNKS     40 /* of 16, 32, 64 ... blocks, which never move */
+#define STORE_NAME_BYTES 80 /* of a scratch file's name */
+
+/* `hold` of a block: 0 and more, in memory and pinned so often; otherwise: */
+enum {
+    BLOCK_OPEN = -1,   /* in memory, being filled */
+    BLOCK_MOVING = -2, /* one thread writes, frees or reads it; `changed` tells the end */
+    BLOCK_ABSENT = -3, /* on disk only */
+    BLOCK_GONE = -4,   /* dropped */
+};
+
+typedef struct store_block {
+    _Alignas(64) atomic_int hold;
+    atomic_bool is_ahead;  /* read ahead and not pinned since */
+    atomic_bool not_ahead; /* reading ahead has failed: left to the pin, which tells why */
+    void *data;            /* who has taken the block from `hold` may change it */
+    size_t bytes;
+    int64_t partition;
+    uint64_t checksum;
+    int64_t offset;      /* of its record in the scratch file; -1: not on disk */
+    atomic_ullong stamp; /* of the last unpin, or of sealing */
+} store_block;
+
+/* What lies before each block in its scratch file: the file can be read without this process. */
+typedef struct store_record {
+    char magic[8];
+    int64_t block, partition, bytes;
+    uint64_t checksum;
+    int64_t reserved[3];
+} store_record;
+
+#define STORE_MAGIC "QNBLOCK1"
+_Static_assert(sizeof(store_record) == 64, "records are part of a file's format");
+
+typedef struct qn_stores qn_stores;
+
+struct qn_store {
+    qn_stores *all;
+    qn_store *before, *after;
+    int64_t serial; /* from 1 */
+    char *name;
+    store_block *chunk[STORE_CHUNKS];
+    atomic_llong n_blocks;
+    qn_store_stats stats; /* n_blocks is not kept here */
+    int64_t n_moving;     /* blocks that are BLOCK_MOVING */
+
+    char file[STORE_NAME_BYTES]; /* "" until something is spilled */
+    atomic_int fd;
+    int64_t file_end;
+
+    /* The announced pass. order NULL: ascending. */
+    atomic_bool is_ahead; /* pins tell the reader how far they are */
+    int64_t *order,
+        *place; /* block at a position [n_order]; position of a block [n_place], or -1 */
+    int64_t n_order, n_place;
+    atomic_llong cursor; /* positions below have been pinned or passed over */
+};
+
+/* All stores of a context. */
+struct qn_stores {
+    qn_context *ctx;
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* a block has come to rest */
+    pthread_cond_t wake;    /* the reader has something to do */
+    qn_store *first, *last;
+    qn_store_stats past;     /* of those that are freed */
+    int64_t n_files;         /* ever; guarded by `opening` */
+    int64_t n_stores;        /* ever */
+    int64_t n_leaving;       /* blocks moving that will be free, or free to take, at the end */
+    atomic_ullong clock;     /* counts unpins */
+    pthread_mutex_t opening; /* one file at a time */
+    qn_scratch scratch;
+
+    pthread_t reader;
+    bool has_reader, is_closing;
+    atomic_bool reader_sleeps;
+};
+
+/* Made with the context and freed with it, when no store is left: joins the thread, removes the
+ * scratch folder. */
+qn_status qn_stores_create(qn_context *ctx);
+void qn_stores_free(qn_stores *all);
+
+store_block *qn_store_block_at(const qn_store *store, int64_t number);
+static inline bool store_is_loud(const qn_store *store)
+{
+    return atomic_load_explicit(&store->is_ahead, memory_order_relaxed);
+}
+
+/* ---- store_spill.c ---- */
+qn_status qn_stores_reclaim(void *arg, qn_context *ctx, qn_reclaim *reclaim);
+/* Sends away about `bytes` of blocks, but none that the pass will want soon. False when there is
+ * none. */
+bool qn_stores_make_room(qn_stores *all, size_t bytes);
+
+/* ---- store_read.c ---- */
+/* Brings back a block that the caller has set to BLOCK_MOVING, and pins it once. */
+qn_status qn_store_load(qn_context *ctx, qn_store *store, int64_t number, const void **data);
+/* Tells the reader that `number` has been pinned. */
+void qn_store_passed(qn_store *store, int64_t number);
+
+/* ---- store_disk.c: no lock held; the block is the caller's ---- */
+/* *offset is where the block's record lies. */
+qn_status qn_store_write_block(qn_store *store, int64_t number, int64_t *offset, qn_fault *fault);
+qn_status qn_store_read_block(qn_store *store, int64_t number, void *data, qn_fault *fault);
+void qn_store_punch(qn_store *store, int64_t offset, size_t bytes);
+void qn_store_close_file(qn_store *store);
+
+#endif
