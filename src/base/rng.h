@@ -16,10 +16,11 @@ typedef enum qn_stream {
     QN_STREAM_BOOTSTRAP = 6,  /* confidence intervals */
     QN_STREAM_SAMPLE = 7,     /* row samples */
     QN_STREAM_POPULARITY = 8,
-    QN_STREAM_KMEANS = 9,   /* the start: draws of kmeans_impl.h */
-    QN_STREAM_BAG = 10,     /* how often a tree draws a row: (tree, row or content of the row) */
-    QN_STREAM_SUBSET = 11,  /* features of a node: (tree, node) */
-    QN_STREAM_DELIVERY = 12 /* train or test side of a delivered rating: its key */
+    QN_STREAM_KMEANS = 9,    /* the start: draws of kmeans_impl.h */
+    QN_STREAM_BAG = 10,      /* how often a tree draws a row: (tree, row or content of the row) */
+    QN_STREAM_SUBSET = 11,   /* features of a node: (tree, node) */
+    QN_STREAM_DELIVERY = 12, /* train or test side of a delivered rating: its key */
+    QN_STREAM_SWEEP = 13     /* the order of the runs of a sweep: (round, place) */
 } qn_stream;
 
 typedef struct qn_random {

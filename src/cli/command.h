@@ -79,5 +79,8 @@ const char *qn_command_notes(const qn_command *command);
 const char *qn_command_examples(const qn_command *command);
 /* Fills `table` with the command's tables and the global one behind; returns how many. */
 int32_t qn_command_tables(const qn_command *command, const qn_params *table[QN_CLI_MAX_TABLES]);
+/* Whether parameter p of table[t] is for users: not hidden, and not taken by an earlier table,
+ * which the parser asks first. */
+bool qn_command_shows(const qn_params *const *table, int32_t t, int64_t p);
 
 #endif

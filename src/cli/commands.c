@@ -1,6 +1,7 @@
 /* The command table. A new command: write cmd_x.c, add its line here. */
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 
@@ -34,6 +35,7 @@ const qn_command *const qn_commands[] = {
     &qn_cmd_similar,
     &qn_cmd_explain,
     &qn_cmd_tune_als,
+    &qn_cmd_sweep_als,
     &qn_cmd_runs_list,
     &qn_cmd_runs_show,
     &qn_cmd_runs_export,
@@ -136,4 +138,15 @@ int32_t qn_command_tables(const qn_command *command, const qn_params *table[QN_C
     }
     table[n++] = &qn_cli_global_table;
     return n;
+}
+
+bool qn_command_shows(const qn_params *const *table, int32_t t, int64_t p)
+{
+    const qn_param *param = &table[t]->param[p];
+
+    for (int32_t a = 0; a < t; a++)
+        for (int64_t b = 0; b < table[a]->n; b++)
+            if (qn_name_equal(table[a]->param[b].name, param->name))
+                return false;
+    return !param->hidden;
 }

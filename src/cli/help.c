@@ -87,7 +87,7 @@ static void print_group(const qn_terminal *out, const qn_params *const *table, i
     fprintf(out->stream, "\n%s:\n", group);
     for (int32_t a = 0; a < n; a++)
         for (int64_t b = 0; b < table[a]->n; b++)
-            if (!table[a]->param[b].hidden &&
+            if (qn_command_shows(table, a, b) &&
                 strcmp(qn_help_group(&table[a]->param[b]), group) == 0)
                 print_option(out, &table[a]->param[b]);
 }
@@ -112,7 +112,7 @@ void qn_help_command(const qn_terminal *out, const qn_command *command)
     }
     for (int32_t t = 0; t < n; t++)
         for (int64_t p = 0; p < table[t]->n; p++)
-            if (!table[t]->param[p].hidden)
+            if (qn_command_shows(table, t, p))
                 print_group(out, table, n, t, p);
     if (qn_command_examples(command)) {
         fputs("\nExamples:\n", out->stream);

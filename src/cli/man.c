@@ -86,7 +86,7 @@ static void man_command(FILE *stream, const qn_command *command)
     fputs(".SH OPTIONS\n", stream);
     for (int32_t t = 0; t < n; t++)
         for (int64_t p = 0; p < table[t]->n; p++)
-            if (!table[t]->param[p].hidden)
+            if (qn_command_shows(table, t, p))
                 man_option(stream, &table[t]->param[p]);
     if (qn_command_examples(command))
         man_examples(stream, qn_command_examples(command));
