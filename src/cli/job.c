@@ -36,7 +36,7 @@ void qn_cli_job_parameters(const qn_cli *cli, qn_json *j, const char *key)
         for (int64_t p = 0; p < cli->args->table[t]->n; p++) {
             const qn_param *param = &cli->args->table[t]->param[p];
 
-            if (!param->hidden)
+            if (qn_command_shows(cli->args->table, t, p))
                 qn_param_value_json(param, cli->values[t], j);
         }
     qn_json_close(j, '}');

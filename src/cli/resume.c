@@ -173,7 +173,8 @@ static qn_status merge_kernels(qn_context *ctx, const qn_resume *resume, qn_cli_
 static const char *asked_for(const qn_cli_args *args)
 {
     for (int64_t i = 0; i < args->n_values; i++)
-        if (!strcmp(args->value[i].param->name, "resume"))
+        if (args->table[args->value[i].table] == &qn_resume_table &&
+            !strcmp(args->value[i].param->name, "resume"))
             return args->value[i].text;
     return NULL;
 }
