@@ -47,6 +47,33 @@ static void show_data(const qn_cli *cli, const qn_fit_als_options *options,
         printf("test      %s ratings\n", qn_show_count(r->test_records).text);
 }
 
+/* "by user   16 partitions of 6,120 to 6,480 ratings, mean 6,250.0, deviation 102.1, skew 1.04" */
+static void show_cut(const char *side, const qn_cut *cut)
+{
+    if (cut->n == 1) {
+        printf("by %-7s1 partition of %s ratings\n", side, qn_show_count(cut->records).text);
+        return;
+    }
+    printf("by %-7s%s partitions of %s to %s ratings, mean %.1f, deviation %.1f, skew %.3g\n", side,
+           qn_show_count(cut->n).text, qn_show_count(cut->least).text,
+           qn_show_count(cut->most).text, cut->mean, cut->deviation, cut->skew);
+}
+
+static void show_space(const qn_space *s)
+{
+    show_cut("user", &s->users);
+    show_cut("item", &s->items);
+    printf(
+        "memory    ratings %s (%s in memory, %s on disk), factors %s; Spark's estimate is %s, 3 "
+        "times %s",
+        qn_show_bytes((double)s->ratings_bytes).text, qn_show_bytes((double)s->memory_bytes).text,
+        qn_show_bytes((double)s->disk_bytes).text, qn_show_bytes((double)s->factors_bytes).text,
+        qn_show_bytes((double)s->estimated_bytes).text, qn_show_bytes((double)s->raw_bytes).text);
+    if (s->estimated_bytes > s->limit_bytes)
+        printf(", more than the limit of %s", qn_show_bytes((double)s->limit_bytes).text);
+    putchar('\n');
+}
+
 static void show_fit(const qn_als_params *als, const qn_fit_als_result *r, const loss_seen *seen)
 {
     printf("model     rank %d, reg %g%s%s%s: %d iterations in %s", (int)als->rank, als->reg_param,
@@ -100,6 +127,7 @@ static void show_result(const qn_cli *cli, const qn_fit_als_result *r, const los
 
     show_data(cli, options, r);
     show_fit(cli->values[2], r, seen);
+    show_space(&r->space);
     if (r->has_evaluation)
         qn_show_evaluation(&cli->out, &r->evaluation);
     show_end(cli, options, r);

@@ -120,6 +120,8 @@ static void take_counts(fit_job *job)
     qn_emit_count(job->ctx, "items", out->n_items);
     qn_emit_count(job->ctx, "train_records", out->train_records);
     qn_emit_count(job->ctx, "test_records", out->test_records);
+    qn_space_estimate(job->ctx, r, &out->space);
+    qn_space_emit_cuts(job->ctx, r, &out->space);
 }
 
 static qn_status load(fit_job *job)
@@ -229,6 +231,8 @@ static qn_status run(fit_job *job)
     result->loss = job->model->loss;
     qn_als_digest(job->model, result->digest);
     qn_emit_fact(ctx, "model_digest", result->digest);
+    QN_TRY(qn_space_measure(ctx, job->ratings, job->model, &result->space));
+    qn_space_emit_memory(ctx, &result->space);
     if (result->test_records > 0)
         QN_TRY(evaluate(job));
     if (job->options->model)

@@ -3,6 +3,7 @@
 #define QN_LIFECYCLE_FIT_ALS_H
 
 #include "lifecycle/evaluate.h"
+#include "lifecycle/space.h"
 
 /* Tables: qn_fit_als_table, qn_ratings_table, qn_als_table, qn_ranking_table. */
 typedef struct qn_fit_als_options {
@@ -24,6 +25,7 @@ typedef struct qn_fit_als_result {
     float value[256];
     int64_t value_count[256];
     int64_t min_time, max_time; /* of the input; 0 and -1 where not read */
+    qn_space space;
     bool has_evaluation;
     qn_evaluation evaluation;
     int32_t iterations;

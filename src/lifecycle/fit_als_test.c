@@ -124,6 +124,34 @@ static void implicit_feedback_ranks_better_than_chance_and_near_popularity(void 
     CHECK(r.evaluation.ranking.ndcg.value > r.evaluation.popularity.ndcg.value);
 }
 
+/* 80 thousand ratings: Spark's users would reckon with 32 bytes each, three times. */
+static void partitions_and_bytes_are_measured(void **state)
+{
+    SKIP_WITHOUT_SHARED();
+    fixture *f = *state;
+    qn_fit_als_result r;
+    int64_t held;
+
+    f->als.max_iter = 1;
+    f->ratings.partitions = 3;
+    CHECK_OK(f->ctx, fit(f, &r));
+    CHECK_EQ(r.space.items.n, 3);
+    CHECK_EQ(r.space.items.records, 100836);
+    CHECK(r.space.items.least <= 100836 / 3 && r.space.items.most >= 100836 / 3);
+    CHECK_NEAR(r.space.items.mean, 100836. / 3, 1e-9);
+    CHECK_NEAR(r.space.items.skew, (double)r.space.items.most / r.space.items.mean, 1e-12);
+    CHECK_EQ(r.space.users.n, 1); /* 610 users are one cell */
+    CHECK_EQ(r.space.users.most, 100836);
+    CHECK(r.space.users.deviation == 0);
+    CHECK_EQ(r.space.raw_bytes, 100836 * 32);
+    CHECK_EQ(r.space.estimated_bytes, 3 * r.space.raw_bytes);
+    held = 2 * 100836 * 5; /* index and code, in both orientations */
+    CHECK(r.space.ratings_bytes > held && r.space.ratings_bytes < held + held / 4);
+    CHECK_EQ(r.space.memory_bytes, r.space.ratings_bytes);
+    CHECK_EQ(r.space.disk_bytes, 0);
+    CHECK_EQ(r.space.factors_bytes, (610 + 9724) * 16 * 4);
+}
+
 static qn_record *start_record(fixture *f)
 {
     const qn_record_options options = {
@@ -300,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FIT_TEST(a_random_split_of_real_ratings_is_judged_sanely),
         FIT_TEST(every_split_and_every_protocol_runs),
+        FIT_TEST(partitions_and_bytes_are_measured),
         FIT_TEST(implicit_feedback_ranks_better_than_chance_and_near_popularity),
         FIT_TEST(the_main_job_leaves_a_model_and_a_whole_record),
         FIT_TEST(a_model_that_is_there_is_found_before_reading),

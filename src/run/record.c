@@ -167,7 +167,8 @@ static void tail_json(const qn_record *record, qn_json *j)
 
 static void build_json(const qn_record *record, qn_json *j)
 {
-    static const char *const sections[] = {"data", "counts", "timings", "metrics", "facts"};
+    static const char *const sections[] = {"data",    "counts",  "partitions", "memory",
+                                           "timings", "metrics", "facts"};
 
     qn_json_open(j, NULL, '{');
     qn_json_text(j, "run_id", record->id);
@@ -251,6 +252,15 @@ static void on_fact(qn_record *record, const qn_event *event)
     qn_tree_text(&record->tree, path, event->text);
 }
 
+/* "partitions.users.count" is where it says; other names stand in their kind's section. */
+static void place(char path[QN_TREE_PATH], const char *section, const char *name)
+{
+    const bool is_placed = !strncmp(name, "partitions.", strlen("partitions.")) ||
+                           !strncmp(name, "memory.", strlen("memory."));
+
+    snprintf(path, QN_TREE_PATH, "%s%s%s", is_placed ? "" : section, is_placed ? "" : ".", name);
+}
+
 static void record_sink(void *user, const qn_event *event)
 {
     qn_record *record = user;
@@ -269,7 +279,7 @@ static void record_sink(void *user, const qn_event *event)
         on_step(record, event);
         break;
     case QN_EVENT_METRIC:
-        snprintf(path, sizeof path, "metrics.%s", event->name);
+        place(path, "metrics", event->name);
         if (event->text && !strcmp(event->text, "count"))
             qn_tree_int(&record->tree, path, (int64_t)event->value);
         else
@@ -278,7 +288,7 @@ static void record_sink(void *user, const qn_event *event)
     case QN_EVENT_COUNT:
         if (!strcmp(event->name, "resumed_iteration"))
             qn_record_past_cut(&record->iterations, event->done);
-        snprintf(path, sizeof path, "counts.%s", event->name);
+        place(path, "counts", event->name);
         qn_tree_int(&record->tree, path, event->done);
         break;
     case QN_EVENT_FACT:
