@@ -2,7 +2,8 @@
 # module and the tests are linked. A new file is picked up by its place and name:
 #   src/<room>/**/x.c          part of the library          x_test.c   a unit test beside it
 #   src/kernels/x_avx2.c       compiled for that set        src/cli/   the program
-#   src/data/duckdb/           the module libquern_duckdb   tests/fuzz/x_fuzz.c  a fuzzer
+#   src/data/duckdb/           the module libquern_duckdb   src/engine/comm_mpi.c  those of MPI
+#                                                        tests/fuzz/x_fuzz.c  a fuzzer
 
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
@@ -25,7 +26,7 @@ file(GLOB_RECURSE qn_all CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*.c)
 set(qn_tests ${qn_all})
 list(FILTER qn_tests INCLUDE REGEX "_test\\.c$")
 set(qn_sources ${qn_all})
-list(FILTER qn_sources EXCLUDE REGEX "_test\\.c$|/src/cli/|/src/data/duckdb/")
+list(FILTER qn_sources EXCLUDE REGEX "_test\\.c$|/src/cli/|/src/data/duckdb/|/src/engine/comm_mpi\\.c")
 file(GLOB qn_cli CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cli/*.c)
 list(FILTER qn_cli EXCLUDE REGEX "_test\\.c$")
 file(GLOB qn_duckdb CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/data/duckdb/*.c)
@@ -89,6 +90,8 @@ if(qn_duckdb AND EXISTS ${QN_DUCKDB_DIR}/duckdb.h)
     INSTALL_RPATH "$ORIGIN")
   target_link_options(quern_duckdb PRIVATE -Wl,--exclude-libs,ALL)
 endif()
+
+include(cmake/mpi.cmake)
 
 if(QN_TESTS)
   enable_testing()

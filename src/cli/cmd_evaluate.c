@@ -73,5 +73,6 @@ const qn_command qn_cmd_evaluate = {
              "training are no candidates; needs --seen). Every figure has a 95 % interval and "
              "stands beside what the means and the most popular items would reach.",
     .examples = "  quern evaluate --model model --input test.csv --seen train.csv -k 10\n",
+    .takes_workers = true,
     .run = run_evaluate,
 };

@@ -174,5 +174,6 @@ const qn_command qn_cmd_fit_als = {
         "  quern fit als --input train.parquet --test test.parquet --rank 50 --model model\n"
         "  quern fit als --resume last\n"
         "  quern fit als --input plays.tsv --implicit-prefs --alpha 40 --model model\n",
+    .takes_workers = true,
     .run = run_fit_als,
 };

@@ -181,6 +181,7 @@ done:
         .algo = &qn_algo_##algorithm,                                                              \
         .table = {&qn_fit_table_table, &qn_matrix_table, &qn_##algorithm##_table},                 \
         .usage = "--input FILE... [--features COL,...] [--label COL] --model DIR [options]",       \
+        .takes_workers = true,                                                                     \
         .run = qn_cmd_fit_table_run,                                                               \
     };
 QN_TABLE_ALGO_LIST(COMMAND)

@@ -14,7 +14,9 @@ typedef struct qn_cli_globals {
     size_t memory;
     int32_t workers;
     const char *hosts;
-    int32_t kernels; /* index into QN_CLI_KERNEL_CHOICES */
+    int32_t as_rank; /* 0: no; else the MPI that started this process, of QN_CLI_RANK_CHOICES */
+    double worker_deadline; /* seconds without a byte from another worker; 0: the default */
+    int32_t kernels;        /* index into QN_CLI_KERNEL_CHOICES */
     const char *scratch;
     const char *runs_dir;
     bool event_log;
@@ -23,6 +25,7 @@ typedef struct qn_cli_globals {
     bool help;
     const char *ignored; /* of options that mean something in other systems only */
 } qn_cli_globals;
+#define QN_CLI_RANK_CHOICES   "none|openmpi|mpich"
 #define QN_CLI_KERNEL_CHOICES "auto|reference|avx2|avx512"
 extern const qn_params qn_cli_global_table;
 
@@ -44,6 +47,7 @@ typedef struct qn_cli {
     const qn_cli_args *args;
     qn_terminal out, err;             /* standard output and error */
     struct qn_progress *progress;     /* draws on a terminal, and says warnings */
+    const char *as_rank;              /* the MPI whose worker this is; NULL: it works alone */
     struct qn_record *record;         /* of the job under way; NULL: none is kept */
     struct qn_resume *resume;         /* the run to go on with; NULL: a new one */
     struct qn_checkpoint *checkpoint; /* of the job under way; NULL: none */
@@ -62,6 +66,7 @@ typedef struct qn_command {
     const char *examples;  /* one a line; NULL: the algorithm's, or none */
     const struct qn_algo *algo; /* that the command fits; NULL: none */
     bool hidden;                /* not listed in the help */
+    bool takes_workers;         /* can work in several processes together */
     qn_status (*run)(qn_cli *cli);
 } qn_command;
 

@@ -9,6 +9,8 @@
 #include "base/alloc.h"
 #include "cli/help.h"
 #include "cli/resume.h"
+#include "cli/worker.h"
+#include "engine/comm_module.h"
 #include "run/progress.h"
 #include "run/record.h"
 #include "run/spark_log.h"
@@ -163,21 +165,24 @@ static void complain_stopped(const qn_cli *cli)
     qn_string_release(&text);
 }
 
-static int exit_code(const qn_cli *cli, qn_status st, const qn_context *ctx)
+/* Tells of the failure, if it is this process that does, and gives the code that stands for it. */
+static int exit_code(qn_cli *cli, qn_status st, const qn_context *ctx)
 {
+    const bool tells = !cli->ctx || qn_worker_tells(cli, st);
     const bool broken = output_is_broken();
     const bool failed = fflush(stdout) != 0 || ferror(stdout);
 
     if (broken)
         return EXIT_BROKEN_PIPE;
     if (st == QN_ECANCELLED) {
-        if (!cli->globals->quiet)
+        if (!cli->globals->quiet && tells)
             complain_stopped(cli);
         return signal_seen == SIGTERM ? 143 : 130;
     }
     if (st != QN_OK) {
-        qn_session_complain(cli->command->name,
-                            qn_context_error(ctx)[0] ? qn_context_error(ctx) : qn_status_text(st));
+        if (tells)
+            qn_session_complain(cli->command->name, qn_context_error(ctx)[0] ? qn_context_error(ctx)
+                                                                             : qn_status_text(st));
         return qn_status_exit_code(st);
     }
     if (failed) {
@@ -192,7 +197,7 @@ static qn_status open_progress(qn_cli *cli)
     const qn_progress_options options = {
         .stream = stderr,
         .is_terminal = cli->err.is_terminal,
-        .quiet = cli->globals->quiet,
+        .quiet = cli->globals->quiet || qn_rank(cli->ctx) > 0,
         .width = cli->err.width,
     };
 
@@ -208,14 +213,20 @@ static int run_in_context(qn_cli *cli, qn_context *early)
     if (st != QN_OK)
         return exit_code(cli, st, early);
     catch_signals(cli->ctx);
-    st = open_progress(cli);
+    if (cli->as_rank)
+        st = qn_worker_begin(cli, cli->as_rank);
+    if (st == QN_OK)
+        st = open_progress(cli);
     if (st == QN_OK) {
+        if (qn_rank(cli->ctx) == 0)
+            qn_comm_warn_of_kernels(cli->ctx);
         qn_cli_args_warn_ignored(cli->ctx, cli->args);
         st = run_command(cli);
     }
     release_signals();
     qn_progress_clear(cli->progress);
     code = exit_code(cli, st, cli->ctx);
+    qn_comm_leave(cli->ctx, code);
     free_lists(cli);
     for (int32_t t = 0; t < QN_CLI_MAX_TABLES; t++)
         free(cli->values[t]);
@@ -256,6 +267,8 @@ static int run_with_early(qn_cli *cli, qn_context *early, const char *const *wor
     if (st == QN_OK)
         st = qn_cli_args_check_required(early, &args);
     if (st == QN_OK)
+        st = qn_worker_check(early, cli->command, &globals, &cli->as_rank);
+    if (st == QN_OK && !cli->as_rank)
         st = check_globals(early, &globals);
     cli->argument = (const char *const *)args.word;
     cli->n_arguments = args.n_words;

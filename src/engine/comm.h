@@ -40,7 +40,9 @@ typedef struct qn_comm_ops {
 /* Where a rank runs. */
 typedef struct qn_rank_place {
     char host[64];
+    char kernels[16];    /* the best set that it can run, or was told to */
     int32_t host_number; /* hosts count from 0 in the order of their first rank */
+    int32_t cores;       /* its share of its host's, at least 1 */
 } qn_rank_place;
 
 struct qn_comm {
@@ -49,6 +51,7 @@ struct qn_comm {
     double deadline_seconds; /* without a byte arriving in a collective; 0: none */
     int64_t bytes_moved;     /* received from other ranks */
     qn_rank_place *place;    /* [size]; NULL: all in this process */
+    bool is_crowded;         /* more ranks here than cores: waiting must give way at once */
     bool has_agreed;         /* the last agreement was on a failure: every rank has it */
     bool is_broken;          /* a collective has failed, or a rank has aborted */
     bool is_told;            /* another rank tells the user why */

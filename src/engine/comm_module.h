@@ -19,6 +19,9 @@
  *             install; QN_EINVAL workers run different programs, with their hosts; QN_ENOMEM. */
 qn_status qn_comm_open(qn_context *ctx, const char *flavour);
 
+/* Warns where some workers could use a faster kernel set than all can; for one rank to call. */
+void qn_comm_warn_of_kernels(qn_context *ctx);
+
 /* Divides what the host offers by its ranks: the threads and the memory budget of this context,
  * each only if asked for (they were not given by the user). Nothing may be held or under way. */
 qn_status qn_comm_share_host(qn_context *ctx, bool threads, bool memory);

@@ -1,0 +1,31 @@
+# The MPI modules: src/engine/comm_mpi.c once for each MPI whose compiler is here, libquern_comm_openmpi and
+# libquern_comm_mpich. Their ABIs differ. Like the Parquet module each has its own copy of the base objects.
+foreach(flavour IN ITEMS openmpi mpich)
+  find_program(QN_MPICC_${flavour} mpicc.${flavour})
+  if(NOT QN_MPICC_${flavour})
+    message(STATUS "workers over ${flavour}: no mpicc.${flavour}, so no module")
+    continue()
+  endif()
+  # What the compiler wrapper adds: -I -L -l, as it prints them.
+  if(flavour STREQUAL openmpi)
+    set(show --showme)
+  else()
+    set(show -show)
+  endif()
+  execute_process(COMMAND ${QN_MPICC_${flavour}} ${show} OUTPUT_VARIABLE shown OUTPUT_STRIP_TRAILING_WHITESPACE
+    COMMAND_ERROR_IS_FATAL ANY)
+  separate_arguments(shown UNIX_COMMAND "${shown}")
+  set(folders ${shown})
+  list(FILTER folders INCLUDE REGEX "^-I")
+  list(TRANSFORM folders REPLACE "^-I" "")
+  set(libraries ${shown})
+  list(FILTER libraries INCLUDE REGEX "^-[Ll]")
+
+  add_library(quern_comm_${flavour} MODULE ${CMAKE_SOURCE_DIR}/src/engine/comm_mpi.c)
+  target_compile_definitions(quern_comm_${flavour} PRIVATE QN_COMM_FLAVOUR="${flavour}")
+  target_include_directories(quern_comm_${flavour} SYSTEM PRIVATE ${folders})
+  target_link_libraries(quern_comm_${flavour} PRIVATE quern_static ${libraries})
+  target_link_options(quern_comm_${flavour} PRIVATE -Wl,--exclude-libs,ALL)
+  set_target_properties(quern_comm_${flavour} PROPERTIES INSTALL_RPATH "$ORIGIN")
+  list(APPEND qn_comm_modules quern_comm_${flavour})
+endforeach()
