@@ -234,6 +234,12 @@ void qn_cli_args_take_words(qn_cli_args *args, const char *name)
     args->n_words = 0;
 }
 
+/* An option of other systems, taken for the sake of their scripts. */
+static bool is_foreign(const qn_param *param)
+{
+    return param->hidden && !(param->group && strcmp(param->group, QN_CLI_INTERNAL) == 0);
+}
+
 qn_status qn_cli_args_apply(qn_context *ctx, const qn_cli_args *args, int32_t t, void *values)
 {
     qn_params_init(args->table[t], values);
@@ -241,7 +247,7 @@ qn_status qn_cli_args_apply(qn_context *ctx, const qn_cli_args *args, int32_t t,
         const qn_cli_value *value = &args->value[i];
         qn_status st;
 
-        if (value->table != t || value->param->hidden)
+        if (value->table != t || is_foreign(value->param))
             continue;
         st = qn_param_set(ctx, value->param, values, value->text);
         if (st != QN_OK)
@@ -255,7 +261,7 @@ void qn_cli_args_warn_ignored(qn_context *ctx, const qn_cli_args *args)
     for (int64_t i = 0; i < args->n_values; i++) {
         char shown[64];
 
-        if (!args->value[i].param->hidden)
+        if (!is_foreign(args->value[i].param))
             continue;
         qn_cli_option_name(args->value[i].param->name, shown);
         qn_emit_warning(ctx, "%s means nothing here and is ignored", shown);

@@ -8,6 +8,10 @@
 
 #define QN_CLI_MAX_TABLES 8
 
+/* Group of hidden options that Quern's own processes give each other; other hidden ones are of
+ * other systems and mean nothing. */
+#define QN_CLI_INTERNAL "Between processes"
+
 typedef struct qn_cli_value {
     const qn_param *param;
     int32_t table;

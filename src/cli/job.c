@@ -5,6 +5,7 @@
 
 #include "base/params_out.h"
 #include "cli/resume.h"
+#include "engine/comm.h"
 #include "run/progress.h"
 #include "run/record.h"
 #include "run/resume.h"
@@ -65,7 +66,7 @@ done:
 
 qn_status qn_cli_job_start(qn_cli *cli, const char *prefix)
 {
-    const bool keep = strcmp(cli->globals->runs_dir, "none") != 0;
+    const bool keep = qn_rank(cli->ctx) == 0 && strcmp(cli->globals->runs_dir, "none") != 0;
     qn_json parameters = {0};
     qn_record_options options = {
         .runs_dir = keep ? cli->globals->runs_dir : NULL,
@@ -85,7 +86,7 @@ qn_status qn_cli_job_start(qn_cli *cli, const char *prefix)
         QN_TRY(open_log(cli, options.parameters));
 done:
     qn_json_release(&parameters);
-    return st;
+    return qn_comm_agree(cli->ctx, st); /* worker 0 alone keeps a record */
 }
 
 /* The record with `members` in it, as the last line. */

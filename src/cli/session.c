@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -223,10 +224,10 @@ static int run_in_context(qn_cli *cli, qn_context *early)
         qn_cli_args_warn_ignored(cli->ctx, cli->args);
         st = run_command(cli);
     }
-    release_signals();
     qn_progress_clear(cli->progress);
     code = exit_code(cli, st, cli->ctx);
     qn_comm_leave(cli->ctx, code);
+    release_signals();
     free_lists(cli);
     for (int32_t t = 0; t < QN_CLI_MAX_TABLES; t++)
         free(cli->values[t]);
@@ -235,6 +236,18 @@ static int run_in_context(qn_cli *cli, qn_context *early)
     qn_record_free(cli->record);
     qn_progress_free(cli->progress);
     return code;
+}
+
+/* A wrong line, which every worker of a job was given: the first tells, before the others end and
+ * mpirun with them. */
+static int end_early(qn_cli *cli, qn_status st, const qn_context *early)
+{
+    const struct timespec after = {.tv_nsec = 300000000};
+
+    if (qn_cli_launch_read().rank == 0)
+        return exit_code(cli, st, early);
+    nanosleep(&after, NULL);
+    return qn_status_exit_code(st);
 }
 
 /* Reads the line; `early` is a small context whose use is the text of errors. */
@@ -272,7 +285,7 @@ static int run_with_early(qn_cli *cli, qn_context *early, const char *const *wor
         st = check_globals(early, &globals);
     cli->argument = (const char *const *)args.word;
     cli->n_arguments = args.n_words;
-    code = st == QN_OK ? run_in_context(cli, early) : exit_code(cli, st, early);
+    code = st == QN_OK ? run_in_context(cli, early) : end_early(cli, st, early);
     qn_cli_resume_free(cli);
     qn_cli_args_release(&args);
     return code;

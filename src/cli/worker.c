@@ -42,9 +42,13 @@ qn_status qn_worker_check(qn_context *ctx, const qn_command *command, const qn_c
         return QN_OK;
     if (!command->takes_workers && launch.size > 1)
         return qn_fail(ctx, QN_EINVAL,
-                       "quern %s works in one process, and was started as one of %d\n"
+                       "this command works in one process, and was started as one of %d\n"
                        "try: without mpirun or srun",
-                       command->name, (int)launch.size);
+                       (int)launch.size);
+    if (launch.flavour && strcmp(*flavour, launch.flavour) != 0)
+        return qn_fail(ctx, QN_EINVAL,
+                       "--as-rank %s, but this process was started by %s\ntry: --as-rank %s",
+                       *flavour, launch.flavour, launch.flavour);
     if (globals->workers > 1 && globals->workers != launch.size)
         return qn_fail(ctx, QN_EINVAL,
                        "--workers %d, but this job was started with %d processes\n"
@@ -53,18 +57,20 @@ qn_status qn_worker_check(qn_context *ctx, const qn_command *command, const qn_c
     return QN_OK;
 }
 
-/* With another MPI's mpirun every process finds itself alone: all would do the whole work. */
+/* Where MPI's library is another than its launcher every process finds itself alone: all would do
+ * the whole work. */
 static qn_status check_size(qn_context *ctx, const char *flavour)
 {
     const qn_cli_launch launch = qn_cli_launch_read();
 
     if (launch.size == qn_size(ctx))
         return QN_OK;
-    return qn_fail(ctx, QN_EINVAL,
-                   "started as one of %d processes, but %s sees %d: mpirun belongs to another MPI\n"
-                   "try: --as-rank %s",
-                   (int)launch.size, flavour, (int)qn_size(ctx),
-                   strcmp(flavour, "mpich") == 0 ? "openmpi" : "mpich");
+    return qn_fail(
+        ctx, QN_EINVAL,
+        "started as one of %d processes, but the library of %s sees %d: mpirun belongs to "
+        "another MPI than the one that is installed here\ntry: quern doctor, which shows "
+        "what is",
+        (int)launch.size, flavour, (int)qn_size(ctx));
 }
 
 qn_status qn_worker_begin(qn_cli *cli, const char *flavour)
