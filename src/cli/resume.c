@@ -11,6 +11,7 @@
 #include "base/params_out.h"
 #include "cli/job.h"
 #include "cli/show.h"
+#include "engine/comm.h"
 #include "run/record.h"
 #include "run/resume.h"
 
@@ -253,16 +254,45 @@ static char *checkpoint_dir(const qn_cli *cli, const qn_resume_options *o)
     return dir;
 }
 
+/* The folder and the run's name of worker 0, who alone keeps a record, on every worker: two texts
+ * in one block, to be freed with qn_free; NULL: no folder. Collective. */
+static qn_status share_place(const qn_cli *cli, const qn_resume_options *o, char **place)
+{
+    const bool is_first = qn_rank(cli->ctx) == 0;
+    char *dir = is_first ? checkpoint_dir(cli, o) : NULL;
+    qn_string text = {0};
+    qn_status st = QN_OK;
+    size_t n = 0;
+
+    *place = NULL;
+    if (dir) {
+        qn_string_add_bytes(&text, dir, strlen(dir) + 1);
+        qn_string_add_bytes(&text, qn_record_id(cli->record),
+                            strlen(qn_record_id(cli->record)) + 1);
+    }
+    if (text.failed)
+        st = qn_fail(cli->ctx, QN_ENOMEM, "no memory for the folder of checkpoints");
+    QN_TRY(qn_comm_agree(cli->ctx, st));
+    QN_TRY(qn_comm_allgather(cli->ctx, qn_string_text(&text), text.length, (void **)place, &n));
+    if (n == 0) {
+        qn_free(*place);
+        *place = NULL;
+    }
+done:
+    qn_string_release(&text);
+    free(dir);
+    return st;
+}
+
 qn_status qn_cli_checkpoint_open(qn_cli *cli, int32_t t)
 {
     const qn_resume_options *o = cli->values[t];
-    qn_checkpoint_options options = {.resume = cli->resume != NULL,
-                                     .run_id = qn_record_id(cli->record),
-                                     .command = cli->command->name};
-    char *dir = checkpoint_dir(cli, o);
+    qn_checkpoint_options options = {.resume = cli->resume != NULL, .command = cli->command->name};
+    char *dir = NULL;
     qn_json parameters = {0};
     qn_status st = QN_OK;
 
+    QN_TRY(share_place(cli, o, &dir));
     QN_TRY(qn_resume_interval(cli->ctx, o, cli->globals->workers, &options.interval));
     if (!dir && options.interval > 0)
         QN_TRY(qn_fail(cli->ctx, QN_EINVAL,
@@ -276,12 +306,13 @@ qn_status qn_cli_checkpoint_open(qn_cli *cli, int32_t t)
                         cli->resume->run_id);
     qn_cli_job_parameters(cli, &parameters, NULL);
     options.dir = dir;
+    options.run_id = dir + strlen(dir) + 1;
     options.options = qn_string_text(&parameters.out);
     QN_TRY(qn_checkpoint_open(cli->ctx, &options, &cli->checkpoint));
     qn_checkpoint_attach(cli->ctx, cli->checkpoint);
 done:
     qn_json_release(&parameters);
-    free(dir);
+    qn_free(dir);
     return st;
 }
 

@@ -28,6 +28,7 @@
 #define LONGEST_SLEEP    1e-3
 #define CANCEL_SECONDS   2.0 /* after an interrupt the others have this long to come */
 #define FAREWELL_SECONDS 0.2
+#define SAME_SECONDS     0.5
 #define LEAVE_SECONDS    3.0 /* in which rank 0 can close its records */
 
 /* What a rank that gives up tells the others. */
@@ -442,10 +443,39 @@ static qn_status mpi_barrier(qn_context *ctx)
     return st;
 }
 
+static int listen_for_farewell(mpi_state *m)
+{
+    return MPI_Irecv(&m->theirs, (int)sizeof m->theirs, MPI_BYTE, MPI_ANY_SOURCE, FAREWELL_TAG,
+                     m->comm, &m->request[2 * m->size]);
+}
+
+/* A failure that all ranks come to by themselves, such as an option that does not fit, is told by
+ * the lowest: the others give it a moment. */
+static void hear_lower_rank(qn_context *ctx)
+{
+    mpi_state *m = ctx->comm->impl;
+    const struct timespec nap = {.tv_nsec = 1000000};
+    const double start = qn_seconds();
+    int done = 0;
+
+    while (!ctx->comm->is_told && qn_seconds() - start < SAME_SECONDS) {
+        if (MPI_Test(&m->request[2 * m->size], &done, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+            return;
+        if (done && m->theirs.rank < m->rank && strcmp(m->theirs.text, m->mine.text) == 0)
+            ctx->comm->is_told = true;
+        else if (done && listen_for_farewell(m) != MPI_SUCCESS)
+            return;
+        nanosleep(&nap, NULL);
+    }
+}
+
 static void mpi_abort(qn_context *ctx)
 {
-    if (!ctx->comm->is_broken)
-        say_farewell(ctx, ctx->error_status != QN_OK ? ctx->error_status : QN_EIO);
+    if (ctx->comm->is_broken)
+        return;
+    say_farewell(ctx, ctx->error_status != QN_OK ? ctx->error_status : QN_EIO);
+    if (ctx->comm->rank > 0)
+        hear_lower_rank(ctx);
 }
 
 /* ---- beginning and end ---- */
@@ -582,8 +612,7 @@ static qn_status mpi_open(qn_context *ctx)
     m->size = size;
     m->rank = rank;
     m->owns_mpi = owns_mpi;
-    MPI_Irecv(&m->theirs, (int)sizeof m->theirs, MPI_BYTE, MPI_ANY_SOURCE, FAREWELL_TAG, comm,
-              &m->request[2 * size]);
+    listen_for_farewell(m);
     ctx->comm->ops->free(ctx->comm);
     *ctx->comm = (qn_comm){.ops = &mpi_ops,
                            .rank = rank,
