@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "cli/commands.h"
 #include "cli/show.h"
+#include "run/evidence.h"
 #include "run/runs.h"
 
 static void json_run(qn_json *j, const qn_run_info *run)
@@ -122,34 +123,68 @@ static void show_members(const json_t *object, const char *prefix, qn_text_table
     }
 }
 
-static qn_status show_run(const qn_cli *cli, const char *text)
+static void show_record(const qn_cli *cli, const json_t *record)
 {
-    json_error_t error;
-    json_t *record = json_loads(text, 0, &error);
     qn_text_table rows;
 
-    if (!record)
-        return qn_fail(cli->ctx, QN_EDATA, "the record is no JSON: %s", error.text);
     qn_text_table_init(&rows, "ll");
     show_members(record, "", &rows);
     qn_text_table_print(&rows, &cli->out, false, "");
     qn_text_table_release(&rows);
-    json_decref(record);
-    return QN_OK;
 }
 
 /* The record on one line, whatever lines it stands on in its file. */
-static qn_status print_compact(const qn_cli *cli, const char *text)
+static void print_compact(const json_t *record)
 {
-    json_error_t error;
-    json_t *record = json_loads(text, 0, &error);
-
-    if (!record)
-        return qn_fail(cli->ctx, QN_EDATA, "the record is no JSON: %s", error.text);
     json_dumpf(record, stdout, JSON_COMPACT | JSON_REAL_PRECISION(17));
     putchar('\n');
-    json_decref(record);
-    return QN_OK;
+}
+
+/* What the run's event log shows; a run without one shows its record alone. */
+static qn_status show_evidence(const qn_cli *cli, const json_t *record)
+{
+    const json_t *id = json_object_get(record, "run_id");
+    qn_evidence evidence;
+    qn_string text = {0};
+    qn_status st = qn_evidence_of_run(cli->ctx, cli->globals->runs_dir,
+                                      json_is_string(id) ? json_string_value(id) : "", &evidence);
+
+    if (st == QN_ENOTFOUND) {
+        puts("\nno event log of this run was kept");
+        qn_error_clear(cli->ctx);
+        return QN_OK;
+    }
+    if (st == QN_OK)
+        qn_evidence_text(&evidence, &text);
+    fputs(qn_string_text(&text), stdout);
+    qn_string_release(&text);
+    qn_evidence_release(&evidence);
+    return st;
+}
+
+/* The same as member "events" of the record. */
+static qn_status add_evidence(const qn_cli *cli, json_t *record)
+{
+    const json_t *id = json_object_get(record, "run_id");
+    qn_evidence evidence;
+    qn_json j = {0};
+    qn_status st = qn_evidence_of_run(cli->ctx, cli->globals->runs_dir,
+                                      json_is_string(id) ? json_string_value(id) : "", &evidence);
+
+    if (st == QN_OK) {
+        qn_json_open(&j, NULL, '{');
+        qn_evidence_json(&evidence, &j);
+        qn_json_close(&j, '}');
+    }
+    json_object_set_new(record, "events",
+                        st == QN_OK ? json_loads(qn_string_text(&j.out), 0, NULL) : json_null());
+    qn_json_release(&j);
+    qn_evidence_release(&evidence);
+    if (st == QN_ENOTFOUND) {
+        qn_error_clear(cli->ctx);
+        st = QN_OK;
+    }
+    return st;
 }
 
 static qn_status run_runs_show(qn_cli *cli)
@@ -157,9 +192,20 @@ static qn_status run_runs_show(qn_cli *cli)
     const char *id = cli->n_arguments > 0 ? cli->argument[0] : "last";
     char *text = NULL;
     qn_status st = qn_runs_show(cli->ctx, cli->globals->runs_dir, id, &text);
+    json_error_t error;
+    json_t *record = text ? json_loads(text, 0, &error) : NULL;
 
-    if (st == QN_OK)
-        st = cli->globals->json ? print_compact(cli, text) : show_run(cli, text);
+    if (st == QN_OK && !record)
+        st = qn_fail(cli->ctx, QN_EDATA, "the record is no JSON: %s", error.text);
+    if (st == QN_OK && cli->globals->json) {
+        st = add_evidence(cli, record);
+        if (st == QN_OK)
+            print_compact(record);
+    } else if (st == QN_OK) {
+        show_record(cli, record);
+        st = show_evidence(cli, record);
+    }
+    json_decref(record);
     qn_free(text);
     return st;
 }
@@ -169,7 +215,10 @@ const qn_command qn_cmd_runs_show = {
     .help = "Show the record of a run",
     .arguments = "[RUN]",
     .max_arguments = 1,
-    .notes = "RUN is an id of quern runs list, its beginning, or last, which is the default.",
+    .notes = "RUN is an id of quern runs list, its beginning, or last, which is the default. Below "
+             "the record stands what the run's event log shows: how the partitions are filled, how "
+             "memory was pressed (estimated and measured), where data sets lay, how much ran at "
+             "once, and jobs and storage after loading, before and after training.",
     .examples = "  quern runs show last\n",
     .run = run_runs_show,
 };
