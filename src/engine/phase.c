@@ -5,18 +5,25 @@
 
 qn_phase qn_phase_start(qn_context *ctx, const qn_span *job, const char *name, int64_t n_tasks)
 {
+    const qn_store_stats stores = qn_context_store_totals(ctx);
+
     return (qn_phase){
         .span = qn_stage_start(ctx, job, name, n_tasks),
         .moved = ctx->comm->bytes_moved,
+        .read = (int64_t)stores.bytes_read,
+        .spilled = (int64_t)stores.bytes_spilled,
     };
 }
 
 void qn_phase_end(qn_context *ctx, const qn_phase *phase, qn_status status, int64_t rows)
 {
+    const qn_store_stats stores = qn_context_store_totals(ctx);
     const qn_event totals = {
         .rank = qn_rank(ctx),
         .rows = rows,
         .bytes_moved = ctx->comm->bytes_moved - phase->moved,
+        .bytes_read = (int64_t)stores.bytes_read - phase->read,
+        .bytes_spilled = (int64_t)stores.bytes_spilled - phase->spilled,
     };
 
     qn_span_end(ctx, &phase->span, status, &totals);

@@ -1,4 +1,4 @@
-/* A stage with what the worker moved in it, and what it keeps where: the
+/* A stage with what the worker moved, spilled and read back in it, and what it keeps where: the
  * numbers of the event stream that only the engine knows. */
 #ifndef QN_ENGINE_PHASE_H
 #define QN_ENGINE_PHASE_H
@@ -7,7 +7,8 @@
 
 typedef struct qn_phase {
     qn_span span;
-    int64_t moved; /* bytes, by the communicator, before it */
+    int64_t moved;         /* bytes by the communicator, before it */
+    int64_t read, spilled; /* bytes by all stores, before it */
 } qn_phase;
 
 qn_phase qn_phase_start(qn_context *ctx, const qn_span *job, const char *name, int64_t n_tasks);
