@@ -7,7 +7,7 @@ if(TARGET quern AND NOT QN_SANITIZE AND NOT QN_FUZZ)
   target_link_libraries(qn_crash_steps PRIVATE quern_static)
   find_package(Python3 COMPONENTS Interpreter)
   if(Python3_FOUND)
-    foreach(name IN ITEMS steps commands random_kills)
+    foreach(name IN ITEMS steps commands random_kills resume)
       if(EXISTS ${CMAKE_SOURCE_DIR}/tests/crash/test_${name}.py)
         add_test(NAME crash_${name}
           COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_SOURCE_DIR}/tests/crash/test_${name}.py)
