@@ -185,6 +185,115 @@ static void a_block_outlives_its_context(void **state)
     qn_free(text);
 }
 
+/* Something that holds memory which it can do without. */
+typedef struct hoard {
+    qn_context *ctx;
+    void *block[8];
+    size_t wanted; /* of the last call */
+    int n_calls;
+    qn_status st; /* what it fails with */
+} hoard;
+
+static qn_status give_one(void *arg, qn_context *ctx, qn_reclaim *reclaim)
+{
+    hoard *h = arg;
+
+    h->n_calls++;
+    h->wanted = reclaim->wanted;
+    if (h->st != QN_OK)
+        return qn_fail(ctx, h->st, "cannot spill: the disk is full");
+    for (int i = 0; i < 8 && reclaim->freed == 0; i++) {
+        if (!h->block[i])
+            continue;
+        reclaim->freed = qn_alloc_size(h->block[i]);
+        qn_free(h->block[i]);
+        h->block[i] = NULL;
+    }
+    return QN_OK;
+}
+
+static void fill_hoard(hoard *h, qn_context *ctx)
+{
+    *h = (hoard){.ctx = ctx};
+    for (int i = 0; i < 8; i++)
+        CHECK_OK(ctx, qn_alloc_array(ctx, &h->block[i], 6 << 20, 1, "hoard"));
+    CHECK_OK(ctx, qn_budget_add_reclaimer(ctx, give_one, h));
+}
+
+static void empty_hoard(hoard *h)
+{
+    qn_budget_remove_reclaimer(h->ctx, give_one, h);
+    for (int i = 0; i < 8; i++)
+        qn_free(h->block[i]);
+}
+
+static void reclaimers_are_asked_before_it_is_refused(void **state)
+{
+    qn_context *ctx = *state;
+    void *block = NULL;
+    hoard h;
+
+    fill_hoard(&h, ctx); /* 48 of 64 MB */
+    CHECK_OK(ctx, qn_alloc_array(ctx, &block, 10 << 20, 1, "fits"));
+    CHECK_EQ(h.n_calls, 0);
+    CHECK_OK(ctx, qn_realloc_array(ctx, &block, 30 << 20, 1, "grows"));
+    CHECK_EQ(h.n_calls, 3);
+    CHECK(h.wanted > 0 && h.wanted <= 6 << 20);
+    CHECK_OK(ctx, qn_budget_charge(ctx, 30 << 20, "a library"));
+    CHECK_EQ(h.n_calls, 8);
+    CHECK_EQ(qn_budget_charge(ctx, 30 << 20, "a library"), QN_ENOMEM);
+    CHECK_EQ(h.n_calls, 9);
+    CHECK_ERROR(ctx, "a library need 30 MB; 60 MB of the 64 MB budget are held: raise --memory");
+    CHECK_OK(ctx, qn_budget_charge(ctx, -(30 << 20), "a library"));
+    qn_free(block);
+    empty_hoard(&h);
+}
+
+static void what_can_never_fit_is_refused_at_once(void **state)
+{
+    qn_context *ctx = *state;
+    void *block = NULL;
+    hoard h;
+
+    fill_hoard(&h, ctx);
+    CHECK_EQ(qn_alloc_array(ctx, &block, 65 << 20, 1, "too much"), QN_ENOMEM);
+    CHECK_EQ(h.n_calls, 0);
+    empty_hoard(&h);
+}
+
+static void a_reclaimer_that_fails_is_told_as_such(void **state)
+{
+    qn_context *ctx = *state;
+    void *block = NULL;
+    hoard h;
+
+    fill_hoard(&h, ctx);
+    h.st = QN_EIO;
+    CHECK_EQ(qn_alloc_array(ctx, &block, 20 << 20, 1, "bytes"), QN_EIO);
+    CHECK_TEXT(qn_context_error(ctx), "cannot spill: the disk is full");
+    CHECK(block == NULL);
+    empty_hoard(&h);
+}
+
+static void planned_failures_and_what_only_may_fit_do_not_reclaim(void **state)
+{
+    qn_context *ctx = *state;
+    void *block = NULL;
+    hoard h;
+
+    fill_hoard(&h, ctx);
+    qn_alloc_fail_after(ctx, 0);
+    CHECK_EQ(qn_alloc_array(ctx, &block, 20 << 20, 1, "bytes"), QN_ENOMEM);
+    qn_alloc_fail_after(ctx, QN_NEVER);
+    CHECK(!qn_alloc_if_fits(ctx, 20 << 20));
+    CHECK(!qn_alloc_if_fits(ctx, SIZE_MAX));
+    CHECK_EQ(h.n_calls, 0);
+    block = qn_alloc_if_fits(ctx, 10 << 20);
+    CHECK(block != NULL);
+    qn_free(block);
+    empty_hoard(&h);
+}
+
 static void *churn(void *arg)
 {
     for (int i = 0; i < 2000; i++) {
@@ -224,6 +333,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(planned_failures_come_when_planned, set_up, tear_down),
         cmocka_unit_test_setup_teardown(memory_of_others_is_charged, set_up, tear_down),
         cmocka_unit_test(a_block_outlives_its_context),
+        cmocka_unit_test_setup_teardown(reclaimers_are_asked_before_it_is_refused, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_can_never_fit_is_refused_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_reclaimer_that_fails_is_told_as_such, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(planned_failures_and_what_only_may_fit_do_not_reclaim,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(threads_keep_the_books_straight, set_up, tear_down),
     };
 
