@@ -1,0 +1,8 @@
+# Runs under a memory limit: what is promised by --memory is held where the kernel kills who exceeds it. Label
+# memory; skipped where no memory cgroup can be made.
+if(NOT QN_SANITIZE AND NOT QN_FUZZ)
+  add_executable(store_passes ${CMAKE_SOURCE_DIR}/tests/memory/store_passes.c)
+  target_link_libraries(store_passes PRIVATE quern_static)
+  add_test(NAME memory_store COMMAND ${CMAKE_SOURCE_DIR}/tests/memory/store.sh ${CMAKE_BINARY_DIR})
+  set_tests_properties(memory_store PROPERTIES LABELS memory TIMEOUT 600 SKIP_RETURN_CODE 77)
+endif()
