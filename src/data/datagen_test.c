@@ -1,7 +1,7 @@
 #include "folder.h"
 
 #include "data/datagen.h"
-#include "data/triples.h"
+#include "data/triples_testing.h"
 
 enum { FORMAT_CSV = 1, FORMAT_DAT, FORMAT_NETFLIX, FORMAT_PARQUET };
 
@@ -31,8 +31,10 @@ static qn_triples *read_back(qn_context *ctx, const char *path)
 }
 
 /* Every id from 1 to n, and each pair once. */
-static void check_whole(const qn_triples *t, int64_t users, int64_t items, int64_t ratings)
+static void check_whole(qn_context *ctx, const qn_triples *t, int64_t users, int64_t items,
+                        int64_t ratings)
 {
+    flat_rows rows;
     uint8_t *seen = calloc((size_t)(users * items), 1);
 
     assert_non_null(seen);
@@ -41,8 +43,9 @@ static void check_whole(const qn_triples *t, int64_t users, int64_t items, int64
     CHECK_EQ(t->items.n, items);
     CHECK_EQ(t->users.number[users - 1], users);
     CHECK_EQ(t->items.number[items - 1], items);
-    for (int64_t i = 0; i < t->n; i++) {
-        uint8_t *pair = &seen[(int64_t)t->user[i] * items + t->item[i]];
+    flatten(ctx, t, &rows);
+    for (int64_t i = 0; i < rows.n; i++) {
+        uint8_t *pair = &seen[(int64_t)rows.user[i] * items + rows.item[i]];
 
         CHECK(!*pair);
         *pair = 1;
@@ -68,7 +71,7 @@ static void every_user_and_item_occurs_and_pairs_are_distinct(void **state)
         } else {
             CHECK_OK(ctx, qn_datagen_ratings(ctx, &o, &result));
             t = read_back(ctx, result.ratings_path);
-            check_whole(t, o.users, o.items, o.ratings);
+            check_whole(ctx, t, o.users, o.items, o.ratings);
             CHECK_EQ(result.ratings, o.ratings);
             qn_triples_free(t);
         }
@@ -86,17 +89,19 @@ static void movielens_has_half_stars_and_twenty_ratings_a_user(void **state)
     int32_t degree[200] = {0};
     bool has_half = false;
     double sum = 0;
+    flat_rows rows;
     qn_triples *t;
 
     CHECK_OK(ctx, qn_datagen_ratings(ctx, &o, &result));
     t = read_back(ctx, result.ratings_path);
-    for (int64_t i = 0; i < t->n; i++) {
-        const float twice = 2 * t->value[i];
+    flatten(ctx, t, &rows);
+    for (int64_t i = 0; i < rows.n; i++) {
+        const float twice = 2 * rows.value[i];
 
         CHECK(twice == (float)(int)twice && twice >= 1 && twice <= 10);
-        has_half = has_half || t->value[i] != (float)(int)t->value[i];
-        degree[t->user[i]]++;
-        sum += (double)t->value[i];
+        has_half = has_half || rows.value[i] != (float)(int)rows.value[i];
+        degree[rows.user[i]]++;
+        sum += (double)rows.value[i];
     }
     CHECK(has_half);
     for (int32_t u = 0; u < 200; u++)
@@ -190,17 +195,19 @@ static void every_format_holds_the_same_ratings(void **state)
         qn_datagen_result result;
         uint64_t fingerprint = 0;
         int64_t days = 0;
+        flat_rows rows;
         qn_triples *t;
 
         o.shape = QN_SHAPE_NETFLIX;
         o.format = format[i];
         CHECK_OK(ctx, qn_datagen_ratings(ctx, &o, &result));
         t = read_back(ctx, result.ratings_path);
-        check_whole(t, 300, 120, 5000);
+        check_whole(ctx, t, 300, 120, 5000);
         CHECK_OK(ctx, qn_triples_fingerprint(ctx, t, &fingerprint));
-        for (int64_t r = 0; r < t->n; r++) {
-            CHECK(t->value[r] == (float)(int)t->value[r]);
-            days += t->time[r] / 86400;
+        flatten(ctx, t, &rows);
+        for (int64_t r = 0; r < rows.n; r++) {
+            CHECK(rows.value[r] == (float)(int)rows.value[r]);
+            days += rows.time[r] / 86400;
         }
         if (i == 0) {
             first = fingerprint;

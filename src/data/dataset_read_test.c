@@ -2,7 +2,7 @@
 #include "data/parquet.h"
 #include "data/source_files.h"
 #include "data/source_impl.h"
-#include "data/triples.h"
+#include "data/triples_testing.h"
 #include "dataset_box.h"
 
 static qn_status list(qn_context *ctx, const char *path, qn_file_list *files)
@@ -155,6 +155,7 @@ static void ratings_need_no_column_options(void **state)
     qn_context *ctx = b->ctx;
     qn_ratings_options options;
     qn_triples *triples = NULL;
+    flat_rows rows;
     const char *path = b->path;
 
     skip_without_module(ctx);
@@ -163,15 +164,17 @@ static void ratings_need_no_column_options(void **state)
     options.input = (qn_text_list){.item = &path, .n = 1};
     CHECK_OK(ctx, qn_triples_read(ctx, &options, true, true, &triples));
     CHECK_EQ(triples->n, 2);
-    CHECK_EQ(triples->users.number[triples->user[0]], 7);
-    CHECK_EQ(triples->items.number[triples->item[0]], 1);
-    CHECK(triples->value[0] == 4.0F);
-    CHECK_EQ(triples->time[0], 1125964800);
+    flatten(ctx, triples, &rows);
+    CHECK_EQ(triples->users.number[rows.user[0]], 7);
+    CHECK_EQ(triples->items.number[rows.item[0]], 1);
+    CHECK(rows.value[0] == 4.0F);
+    CHECK_EQ(rows.time[0], 1125964800);
     qn_triples_free(triples);
     /* options that are given win */
     options.user_col = "what";
     CHECK_OK(ctx, qn_triples_read(ctx, &options, true, true, &triples));
-    CHECK_EQ(triples->users.number[triples->user[0]], 1);
+    flatten(ctx, triples, &rows);
+    CHECK_EQ(triples->users.number[rows.user[0]], 1);
     qn_triples_free(triples);
 }
 

@@ -1,23 +1,18 @@
 /* From triples to the two orientations: by user from the triples, by item from the rows by user. */
 #include "quern/ratings.h"
 
-#include <math.h>
-
 #include "base/alloc.h"
 #include "base/context.h"
 #include "base/pool.h"
 #include "data/ratings_block.h"
 #include "data/ratings_exchange.h"
 #include "data/ratings_orient.h"
-#include "data/ratings_sort.h"
-#include "data/triples_impl.h"
+#include "data/ratings_summary.h"
+#include "data/triples_blocks.h"
 #include "engine/cell.h"
 #include "engine/comm.h"
 #include "engine/store.h"
 #include "engine/tree_sum.h"
-
-/* Rows that one task turns into entries. */
-#define FILL_CHUNK ((int64_t)1 << 16)
 
 static void orientation_release(qn_orientation *o)
 {
@@ -40,82 +35,6 @@ void qn_ratings_free(qn_ratings *ratings)
     qn_free(ratings);
 }
 
-/* ---- what the triples say as a whole ---- */
-
-/* Least and greatest of this rank, as numbers that order alike, so that they can be compared over
- * ranks. */
-typedef struct extent {
-    int64_t least, greatest;
-} extent;
-
-static extent extent_of_values(const qn_triples *t)
-{
-    extent e = {INT64_MAX, INT64_MIN};
-
-    for (int64_t i = 0; i < t->n; i++) {
-        const int64_t order = qn_float_order(t->value[i]);
-
-        e.least = order < e.least ? order : e.least;
-        e.greatest = order > e.greatest ? order : e.greatest;
-    }
-    return e;
-}
-
-static extent extent_of_times(const qn_triples *t)
-{
-    extent e = {INT64_MAX, INT64_MIN};
-
-    for (int64_t i = 0; t->time && i < t->n; i++) {
-        if (t->time[i] == QN_NO_TIME)
-            continue;
-        e.least = t->time[i] < e.least ? t->time[i] : e.least;
-        e.greatest = t->time[i] > e.greatest ? t->time[i] : e.greatest;
-    }
-    return e;
-}
-
-/* Collective. */
-static qn_status find_extents(qn_context *ctx, const qn_triples *t, qn_ratings *r)
-{
-    const extent value = extent_of_values(t), time = extent_of_times(t);
-    int64_t least[2] = {value.least, time.least}, greatest[2] = {value.greatest, time.greatest};
-    qn_status st = QN_OK;
-
-    QN_TRY(qn_comm_min_int64(ctx, least, 2));
-    QN_TRY(qn_comm_max_int64(ctx, greatest, 2));
-    r->min_rating = qn_float_of_order((uint32_t)least[0]);
-    r->max_rating = qn_float_of_order((uint32_t)greatest[0]);
-    r->min_time = least[1] <= greatest[1] ? least[1] : 0;
-    r->max_time = least[1] <= greatest[1] ? greatest[1] : -1;
-done:
-    return st;
-}
-
-/* Everything that needs no orientation. Collective. */
-static qn_status summarise(qn_context *ctx, qn_triples *t, qn_value_set *values, qn_ratings *r)
-{
-    qn_status st = QN_OK;
-
-    r->n_ratings = t->n;
-    QN_TRY(qn_comm_sum_int64(ctx, &r->n_ratings, 1));
-    if (r->n_ratings == 0)
-        return qn_fail(ctx, QN_EDATA, "No ratings are left to arrange");
-    QN_TRY(qn_triples_fingerprint(ctx, t, &r->fingerprint));
-    QN_TRY(find_extents(ctx, t, r));
-    qn_free(t->time);
-    t->time = NULL;
-    QN_TRY(qn_values_find(ctx, t, values));
-    if (!values->overflow) {
-        r->n_values = values->n;
-        for (int32_t i = 0; i < values->n; i++) {
-            r->value[i] = values->value[i];
-            r->value_count[i] = values->count[i];
-        }
-    }
-done:
-    return st;
-}
-
 /* ---- entries on their way ---- */
 
 typedef struct build {
@@ -123,9 +42,10 @@ typedef struct build {
     qn_triples *triples;
     qn_ratings *ratings;
     qn_value_set values;
-    qn_orient orient; /* being filled */
-    int64_t first;    /* of the round being filled: row of the triples, or block by user */
-    int64_t n;
+    qn_orient orient;    /* being filled */
+    int64_t *round;      /* first block of the triples of each round */
+    int64_t first;       /* block of the round being filled */
+    int64_t max_entries; /* of a block by user */
     qn_entry *entry;
     int32_t *rank;
     qn_ratings_block view;
@@ -141,32 +61,39 @@ static inline uint32_t entry_bits(const build *b, float value)
     return bits;
 }
 
-static qn_status fill_from_triples(void *arg, int64_t chunk, int32_t thread)
+/* Turns a block of rows into entries; it will not be looked at again. */
+static qn_status fill_from_triples(void *arg, int64_t task, int32_t thread)
 {
     const build *b = arg;
     const qn_triples *t = b->triples;
-    const int64_t end = (chunk + 1) * FILL_CHUNK < b->n ? (chunk + 1) * FILL_CHUNK : b->n;
+    const int64_t block = b->first + task;
+    const int64_t at = t->block[block].first - t->block[b->first].first;
+    qn_triples_view v;
+    const qn_status st = qn_triples_pin(b->ctx, t, block, &v);
 
     (void)thread;
-    for (int64_t i = chunk * FILL_CHUNK; i < end; i++) {
-        const int64_t row = b->first + i;
-
-        b->entry[i] = (qn_entry){t->user[row], t->item[row], entry_bits(b, t->value[row])};
-        b->rank[i] = qn_orient_owner(&b->orient, t->user[row]);
+    if (st != QN_OK)
+        return st;
+    for (int64_t i = 0; i < v.n; i++) {
+        b->entry[at + i] = (qn_entry){v.user[i], v.item[i], entry_bits(b, v.value[i])};
+        b->rank[at + i] = qn_orient_owner(&b->orient, v.user[i]);
     }
+    qn_triples_unpin(t, block);
+    qn_row_block_drop(t, block);
     return QN_OK;
 }
 
 static qn_status triples_round(void *arg, int64_t round, void *records, int32_t *rank, int64_t *n)
 {
     build *b = arg;
-    const int64_t left = b->triples->n - round * QN_ROUND_RECORDS;
+    const qn_triples *t = b->triples;
+    const int64_t end = b->round[round + 1];
 
-    b->first = round * QN_ROUND_RECORDS;
-    b->n = *n = left < QN_ROUND_RECORDS ? left : QN_ROUND_RECORDS;
+    b->first = b->round[round];
+    *n = t->block[end - 1].first + t->block[end - 1].n - t->block[b->first].first;
     b->entry = records;
     b->rank = rank;
-    return qn_parallel(b->ctx, (b->n + FILL_CHUNK - 1) / FILL_CHUNK, fill_from_triples, b);
+    return qn_parallel(b->ctx, end - b->first, fill_from_triples, b);
 }
 
 /* Segments [first, end) of the block, turned: the item becomes the row. */
@@ -224,13 +151,23 @@ static qn_status take_records(void *arg, const void *records, int64_t n)
 
 /* ---- the two orientations ---- */
 
-static void drop_triples(qn_triples *t)
+/* Triples that have given all their rows. */
+static void drop_triples(build *b)
 {
-    qn_free(t->user);
-    qn_free(t->item);
-    qn_free(t->value);
-    t->user = t->item = NULL;
-    t->value = NULL;
+    qn_triples_free(b->triples);
+    b->triples = NULL;
+    qn_free(b->round);
+    b->round = NULL;
+}
+
+/* Entries of the largest block by user. */
+static int64_t max_entries(const qn_orient *orient)
+{
+    int64_t most = 1;
+
+    for (int64_t i = 0; i < orient->n_blocks; i++)
+        most = orient->block[i].n_entries > most ? orient->block[i].n_entries : most;
+    return most;
 }
 
 /* Collective. */
@@ -241,19 +178,24 @@ static qn_status build_by_user(build *b, int32_t partitions)
     int64_t repeats = 0;
     qn_exchange exchange = {
         .record_bytes = sizeof(qn_entry),
-        .n_rounds = (b->triples->n + QN_ROUND_RECORDS - 1) / QN_ROUND_RECORDS,
         .arg = b,
         .fill = triples_round,
         .receive = take_records,
     };
 
     b->orient = (qn_orient){.ctx = ctx, .o = &b->ratings->by_user};
+    exchange.capacity =
+        qn_exchange_capacity(ctx, sizeof(qn_entry), qn_triples_max_rows(b->triples));
+    QN_TRY_ALL(
+        qn_triples_rounds(ctx, b->triples, exchange.capacity, &b->round, &exchange.n_rounds));
     QN_TRY(qn_orient_open(&b->orient, b->ratings->n_values > 0, partitions));
+    QN_TRY_ALL(qn_triples_read_ahead(ctx, b->triples));
     QN_TRY(qn_exchange_run(ctx, &exchange));
-    drop_triples(b->triples);
+    drop_triples(b);
     QN_TRY(qn_orient_close(&b->orient, "ratings by user", &repeats));
     QN_TRY(qn_comm_sum_int64(ctx, &repeats, 1));
     b->ratings->counts.duplicates += repeats;
+    b->max_entries = max_entries(&b->orient);
 done:
     qn_orient_release(&b->orient);
     return st;
@@ -264,11 +206,13 @@ done:
 static qn_status build_by_item(build *b, int32_t partitions)
 {
     qn_context *ctx = b->ctx;
+    struct qn_store *by_user = b->ratings->by_user.store;
     qn_status st = QN_OK;
     int64_t repeats = 0;
     qn_exchange exchange = {
         .record_bytes = sizeof(qn_entry),
-        .n_rounds = qn_store_n_blocks(b->ratings->by_user.store),
+        .n_rounds = qn_store_n_blocks(by_user),
+        .capacity = b->max_entries,
         .arg = b,
         .fill = block_round,
         .receive = take_records,
@@ -276,23 +220,11 @@ static qn_status build_by_item(build *b, int32_t partitions)
 
     b->orient = (qn_orient){.ctx = ctx, .o = &b->ratings->by_item};
     QN_TRY(qn_orient_open(&b->orient, b->ratings->n_values > 0, partitions));
+    QN_TRY_ALL(qn_store_read_ahead(ctx, by_user, NULL, -1));
     QN_TRY(qn_exchange_run(ctx, &exchange));
     QN_TRY(qn_orient_close(&b->orient, "ratings by item", &repeats));
 done:
     qn_orient_release(&b->orient);
-    return st;
-}
-
-static qn_status count_side(qn_context *ctx, qn_orientation *o, const uint32_t *row, int64_t n,
-                            int64_t n_rows, int64_t n_others)
-{
-    qn_status st = QN_OK;
-
-    o->n_rows = n_rows;
-    o->n_others = n_others;
-    QN_TRY_ALL(qn_calloc_array(ctx, (void **)&o->degree, n_rows, sizeof *o->degree, "degrees"));
-    QN_TRY(qn_orient_count(ctx, row, n, n_rows, o->degree));
-done:
     return st;
 }
 
@@ -377,10 +309,7 @@ static qn_status build_all(build *b, int32_t partitions)
     qn_ratings *r = b->ratings;
     qn_status st = QN_OK;
 
-    r->counts = t->counts;
-    QN_TRY(summarise(ctx, t, &b->values, r));
-    QN_TRY(count_side(ctx, &r->by_user, t->user, t->n, t->users.n, t->items.n));
-    QN_TRY(count_side(ctx, &r->by_item, t->item, t->n, t->items.n, t->users.n));
+    QN_TRY(qn_ratings_summarise(ctx, t, &b->values, r));
     r->users = t->users;
     r->items = t->items;
     t->users = t->items = (qn_ids){0};
@@ -407,6 +336,7 @@ qn_status qn_ratings_from_triples(qn_context *ctx, qn_triples **triples, int32_t
     b.ratings = NULL;
 done:
     qn_triples_free(b.triples);
+    qn_free(b.round);
     qn_ratings_free(b.ratings);
     return st;
 }
@@ -419,7 +349,7 @@ qn_status qn_ratings_read(qn_context *ctx, const qn_ratings_options *options, qn
 
     *ratings = NULL;
     QN_TRY(qn_triples_read(ctx, options, need_time, need_time, &triples));
-    QN_TRY(qn_triples_merge_duplicates(ctx, triples, (qn_on_duplicate)options->on_duplicate));
+    QN_TRY(qn_triples_merge_duplicates(ctx, &triples, (qn_on_duplicate)options->on_duplicate));
     QN_TRY(qn_ratings_from_triples(ctx, &triples, options->partitions, ratings));
 done:
     qn_triples_free(triples);

@@ -3,11 +3,12 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "data/triples_blocks.h"
 #include "engine/comm.h"
 
 typedef struct round {
-    char *records, *grouped; /* [QN_ROUND_RECORDS] as filled; by rank */
-    int32_t *rank;           /* [QN_ROUND_RECORDS] */
+    char *records, *grouped; /* [capacity of the exchange] as filled; by rank */
+    int32_t *rank;           /* likewise */
     char *received;
     int64_t capacity;                        /* of `received`, records */
     int64_t *count, *incoming, *place;       /* [size] */
@@ -33,9 +34,8 @@ static qn_status round_prepare(qn_context *ctx, const qn_exchange *e, round *r)
     const int32_t size = qn_size(ctx);
     qn_status st = QN_OK;
 
-    QN_TRY(
-        qn_alloc_array(ctx, (void **)&r->records, QN_ROUND_RECORDS, e->record_bytes, "exchange"));
-    QN_NEW(ctx, r->rank, QN_ROUND_RECORDS, "exchange");
+    QN_TRY(qn_alloc_array(ctx, (void **)&r->records, e->capacity, e->record_bytes, "exchange"));
+    QN_NEW(ctx, r->rank, e->capacity, "exchange");
     QN_NEW(ctx, r->count, size, "exchange");
     QN_NEW(ctx, r->incoming, size, "exchange");
     QN_NEW(ctx, r->place, size, "exchange");
@@ -64,8 +64,7 @@ static qn_status group(qn_context *ctx, const qn_exchange *e, round *r, int64_t 
         if (r->count[to] == n)
             return QN_OK;
     if (!r->grouped)
-        QN_TRY(qn_alloc_array(ctx, (void **)&r->grouped, QN_ROUND_RECORDS, e->record_bytes,
-                              "exchange"));
+        QN_TRY(qn_alloc_array(ctx, (void **)&r->grouped, e->capacity, e->record_bytes, "exchange"));
     r->place[0] = 0;
     for (int32_t to = 1; to < size; to++)
         r->place[to] = r->place[to - 1] + r->count[to - 1];
@@ -126,17 +125,28 @@ done:
     return st;
 }
 
+int64_t qn_exchange_capacity(qn_context *ctx, size_t record_bytes, int64_t least)
+{
+    const size_t room = qn_ratings_room(ctx) / 8 / (3 * record_bytes + sizeof(int32_t));
+    const int64_t capacity = room < (size_t)QN_ROUND_RECORDS ? (int64_t)room : QN_ROUND_RECORDS;
+
+    return capacity > least ? capacity : least;
+}
+
 qn_status qn_exchange_run(qn_context *ctx, const qn_exchange *exchange)
 {
+    qn_exchange e = *exchange;
     qn_status st = QN_OK;
-    int64_t n_rounds = exchange->n_rounds;
+    int64_t n_rounds = e.n_rounds;
     round r = {0};
 
-    QN_TRY_ALL(round_prepare(ctx, exchange, &r));
+    if (e.capacity == 0)
+        e.capacity = QN_ROUND_RECORDS;
+    QN_TRY_ALL(round_prepare(ctx, &e, &r));
     QN_TRY(qn_comm_max_int64(ctx, &n_rounds, 1));
     for (int64_t i = 0; i < n_rounds; i++) {
         QN_TRY_ALL(qn_check_cancel(ctx));
-        QN_TRY(run_round(ctx, exchange, &r, i));
+        QN_TRY(run_round(ctx, &e, &r, i));
     }
 done:
     round_release(&r);

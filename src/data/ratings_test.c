@@ -7,7 +7,7 @@
 #include "base/pool.h"
 #include "data/ratings_block.h"
 #include "data/ratings_sort.h"
-#include "data/triples.h"
+#include "data/triples_testing.h"
 #include "engine/cell.h"
 #include "engine/comm.h"
 #include "engine/store.h"
@@ -58,24 +58,25 @@ static qn_status make_triples(qn_context *ctx, const row *rows, int64_t n, qn_tr
 {
     qn_status st = QN_OK;
     qn_triples *t = NULL;
+    flat_rows *list = NULL;
+    int64_t n_own = 0;
 
     *triples = NULL;
-    QN_NEW0(ctx, t, 1, "triples");
+    QN_TRY(qn_triples_create(ctx, true, &t));
     QN_TRY(make_ids(ctx, rows, n, 0, &t->users));
     QN_TRY(make_ids(ctx, rows, n, 1, &t->items));
-    QN_NEW(ctx, t->user, n, "triples");
-    QN_NEW(ctx, t->item, n, "triples");
-    QN_NEW(ctx, t->value, n, "triples");
-    QN_NEW(ctx, t->time, n, "triples");
-    for (int64_t i = qn_rank(ctx); i < n; i += qn_size(ctx), t->n++) {
-        t->user[t->n] = (uint32_t)qn_ids_find_number(&t->users, rows[i].user);
-        t->item[t->n] = (uint32_t)qn_ids_find_number(&t->items, rows[i].item);
-        t->value[t->n] = rows[i].value;
-        t->time[t->n] = rows[i].time;
+    QN_NEW(ctx, list, 1, "triples");
+    for (int64_t i = qn_rank(ctx); i < n; i += qn_size(ctx), n_own++) {
+        list->user[n_own] = (uint32_t)qn_ids_find_number(&t->users, rows[i].user);
+        list->item[n_own] = (uint32_t)qn_ids_find_number(&t->items, rows[i].item);
+        list->value[n_own] = rows[i].value;
+        list->time[n_own] = rows[i].time;
     }
+    QN_TRY(qn_triples_append(ctx, t, n_own, list->user, list->item, list->value, list->time));
     *triples = t;
     t = NULL;
 done:
+    qn_free(list);
     qn_triples_free(t);
     return st;
 }
@@ -170,7 +171,7 @@ static qn_status build_on_rank(qn_context *ctx, void *arg)
     int64_t digest[2];
 
     QN_TRY_ALL(make_triples(ctx, input->rows, input->n, &triples));
-    QN_TRY(qn_triples_merge_duplicates(ctx, triples, input->rule));
+    QN_TRY(qn_triples_merge_duplicates(ctx, &triples, input->rule));
     QN_TRY(qn_ratings_from_triples(ctx, &triples, input->partitions, &r));
     CHECK(triples == NULL);
     digest[0] = (int64_t)orientation_digest(ctx, r, &r->by_user);
@@ -332,16 +333,17 @@ static float merged_value(qn_on_duplicate rule, int64_t *n, int64_t *duplicates)
 {
     qn_context *ctx = open_context(1);
     qn_triples *t = NULL;
-    float value;
+    flat_rows rows;
 
     CHECK_OK(ctx, make_triples(ctx, repeated, 4, &t));
-    CHECK_OK(ctx, qn_triples_merge_duplicates(ctx, t, rule));
-    *n = t->n;
+    CHECK_OK(ctx, qn_triples_merge_duplicates(ctx, &t, rule));
+    flatten(ctx, t, &rows);
+    *n = rows.n;
     *duplicates = t->counts.duplicates;
-    value = t->value[0];
     qn_triples_free(t);
+    CHECK_EQ(qn_alloc_live(ctx), 0);
     qn_context_free(ctx);
-    return value;
+    return rows.value[0];
 }
 
 static void each_rule_merges_duplicates_its_way(void **state)
@@ -367,13 +369,14 @@ static void fail_names_the_pair_that_stands_twice(void **state)
 
     (void)state;
     CHECK_OK(ctx, make_triples(ctx, repeated, 4, &t));
-    CHECK_EQ(qn_triples_merge_duplicates(ctx, t, QN_DUPLICATE_FAIL), QN_EDATA);
+    CHECK_EQ(qn_triples_merge_duplicates(ctx, &t, QN_DUPLICATE_FAIL), QN_EDATA);
     CHECK_ERROR(ctx, "user 1 rates item 1 more than once (2 such rows here)");
-    qn_free(t->time);
-    t->time = NULL;
-    CHECK_EQ(qn_triples_merge_duplicates(ctx, t, QN_DUPLICATE_LATEST), QN_EINVAL);
+    assert_null(t);
+    CHECK_OK(ctx, qn_triples_create(ctx, false, &t));
+    CHECK_EQ(qn_triples_merge_duplicates(ctx, &t, QN_DUPLICATE_LATEST), QN_EINVAL);
     CHECK_ERROR(ctx, "--timestamp-col");
-    qn_triples_free(t);
+    assert_null(t);
+    CHECK_EQ(qn_alloc_live(ctx), 0);
     qn_context_free(ctx);
 }
 

@@ -5,17 +5,8 @@
 
 #include "base/alloc.h"
 #include "base/context.h"
-#include "base/pool.h"
 #include "data/ratings_sort.h"
-#include "data/triples_impl.h"
 #include "engine/comm.h"
-
-#define CHUNK ((int64_t)1 << 18)
-
-typedef struct value_job {
-    const qn_triples *triples;
-    qn_value_set *set; /* [threads] */
-} value_job;
 
 static void set_add(qn_value_set *set, float value, int64_t count)
 {
@@ -33,16 +24,10 @@ static void set_add(qn_value_set *set, float value, int64_t count)
     set->count[set->number[at] - 1] += count;
 }
 
-static qn_status find_in_chunk(void *arg, int64_t chunk, int32_t thread)
+void qn_value_set_add(qn_value_set *set, const float *value, int64_t n)
 {
-    value_job *job = arg;
-    qn_value_set *set = &job->set[thread];
-    const int64_t n = job->triples->n;
-    const int64_t end = (chunk + 1) * CHUNK < n ? (chunk + 1) * CHUNK : n;
-
-    for (int64_t i = chunk * CHUNK; i < end && !set->overflow; i++)
-        set_add(set, job->triples->value[i], 1);
-    return QN_OK;
+    for (int64_t i = 0; i < n && !set->overflow; i++)
+        set_add(set, value[i], 1);
 }
 
 /* What a rank tells the others. */
@@ -80,38 +65,23 @@ static void join_lists(const value_list *list, int64_t n_lists, qn_value_set *va
         set_add(values, order[i], found.count[qn_value_code(&found, order[i])]);
 }
 
-static qn_status prepare(qn_context *ctx, value_job *job, value_list **mine)
+qn_status qn_value_sets_join(qn_context *ctx, const qn_value_set *sets, int64_t n,
+                             qn_value_set *values)
 {
-    qn_status st = QN_OK;
-
-    QN_NEW0(ctx, job->set, qn_context_threads(ctx), "distinct ratings");
-    QN_NEW0(ctx, *mine, qn_context_threads(ctx), "distinct ratings");
-    QN_TRY(qn_parallel(ctx, (job->triples->n + CHUNK - 1) / CHUNK, find_in_chunk, job));
-    for (int32_t t = 0; t < qn_context_threads(ctx); t++) {
-        value_list *list = *mine + t;
-
-        list->n = job->set[t].n;
-        list->overflow = job->set[t].overflow;
-        memcpy(list->value, job->set[t].value, sizeof list->value);
-        memcpy(list->count, job->set[t].count, sizeof list->count);
-    }
-done:
-    return st;
-}
-
-qn_status qn_values_find(qn_context *ctx, const qn_triples *triples, qn_value_set *values)
-{
-    value_job job = {.triples = triples};
     qn_status st = QN_OK;
     value_list *mine = NULL, *all = NULL;
     size_t bytes = 0;
 
-    QN_TRY_ALL(prepare(ctx, &job, &mine));
-    QN_TRY(qn_comm_allgather(ctx, mine, (size_t)qn_context_threads(ctx) * sizeof *mine,
-                             (void **)&all, &bytes));
+    QN_TRY_ALL(qn_calloc_array(ctx, (void **)&mine, n, sizeof *mine, "distinct ratings"));
+    for (int64_t i = 0; i < n; i++) {
+        mine[i].n = sets[i].n;
+        mine[i].overflow = sets[i].overflow;
+        memcpy(mine[i].value, sets[i].value, sizeof mine[i].value);
+        memcpy(mine[i].count, sets[i].count, sizeof mine[i].count);
+    }
+    QN_TRY(qn_comm_allgather(ctx, mine, (size_t)n * sizeof *mine, (void **)&all, &bytes));
     join_lists(all, (int64_t)(bytes / sizeof *all), values);
 done:
-    qn_free(job.set);
     qn_free(mine);
     qn_free(all);
     return st;

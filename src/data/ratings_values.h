@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "data/triples.h"
+#include "quern/ratings.h"
 
 #define QN_VALUE_SLOTS 1024
 
@@ -36,7 +36,10 @@ static inline uint8_t qn_value_code(const qn_value_set *set, float value)
     return (uint8_t)(set->number[qn_value_slot(set, value)] - 1);
 }
 
-/* Values of all ranks in ascending order, with how often each occurs. Collective. */
-qn_status qn_values_find(qn_context *ctx, const qn_triples *triples, qn_value_set *values);
+/* Counts values[n]. */
+void qn_value_set_add(qn_value_set *set, const float *value, int64_t n);
+/* Values of sets[n] of all ranks in ascending order, with how often each occurs. Collective. */
+qn_status qn_value_sets_join(qn_context *ctx, const qn_value_set *sets, int64_t n,
+                             qn_value_set *values);
 
 #endif

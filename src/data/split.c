@@ -9,10 +9,9 @@
 #include "base/rng.h"
 #include "base/text.h"
 #include "data/ratings_sort.h"
-#include "data/triples.h"
+#include "data/split.h"
+#include "data/triples_blocks.h"
 #include "engine/comm.h"
-
-#define CHUNK ((int64_t)1 << 16)
 
 static qn_status fail_split(qn_context *ctx, const char *text)
 {
@@ -42,12 +41,18 @@ qn_status qn_split_parse(qn_context *ctx, const char *text, int64_t seed, qn_spl
     return QN_OK;
 }
 
-typedef struct split_job {
-    const qn_triples *t;
-    const qn_split_spec *spec;
-    uint8_t *part;
-    uint64_t *key[2]; /* of every user, of every item */
-} split_job;
+/* The place of a row in time is a number of ten digits to the base 65536: time, user, item, rating.
+ */
+#define DIGITS      10
+#define DIGIT_RANGE 65536
+
+struct qn_split {
+    qn_split_spec spec;
+    const qn_ids *ids[2];
+    uint64_t *key[2];     /* random: of every user, of every item */
+    uint32_t cut[DIGITS]; /* temporal: the first row for testing */
+    int64_t *time, *last; /* leave one out: of each user, the latest row's time and order */
+};
 
 /* ---- random ---- */
 
@@ -64,56 +69,45 @@ done:
     return st;
 }
 
-static qn_status draw_chunk(void *arg, int64_t chunk, int32_t thread)
-{
-    const split_job *job = arg;
-    const qn_triples *t = job->t;
-    const int64_t end = (chunk + 1) * CHUNK < t->n ? (chunk + 1) * CHUNK : t->n;
-
-    (void)thread;
-    for (int64_t i = chunk * CHUNK; i < end; i++) {
-        const qn_random random = qn_philox(job->spec->seed, QN_STREAM_SPLIT,
-                                           job->key[0][t->user[i]], job->key[1][t->item[i]]);
-
-        job->part[i] = qn_uniform(&random, 0) >= job->spec->train_fraction;
-    }
-    return QN_OK;
-}
-
-static qn_status split_random(qn_context *ctx, split_job *job)
+static qn_status open_random(qn_context *ctx, qn_split *split)
 {
     qn_status st = QN_OK;
 
-    QN_TRY(make_keys(ctx, &job->t->users, &job->key[0]));
-    QN_TRY(make_keys(ctx, &job->t->items, &job->key[1]));
-    QN_TRY(qn_parallel(ctx, (job->t->n + CHUNK - 1) / CHUNK, draw_chunk, job));
+    for (int32_t side = 0; side < 2; side++)
+        QN_TRY(make_keys(ctx, split->ids[side], &split->key[side]));
 done:
     return st;
 }
 
+static void draw_rows(const qn_split *split, const qn_triples_view *v, uint8_t *part)
+{
+    for (int64_t i = 0; i < v->n; i++) {
+        const qn_random random = qn_philox(split->spec.seed, QN_STREAM_SPLIT,
+                                           split->key[0][v->user[i]], split->key[1][v->item[i]]);
+
+        part[i] = qn_uniform(&random, 0) >= split->spec.train_fraction;
+    }
+}
+
 /* ---- temporal: a radix select over all ranks ---- */
 
-/* The place of a row in time is a number of ten digits to the base 65536: time, user, item, rating.
- */
-#define DIGITS      10
-#define DIGIT_RANGE 65536
-
-static uint32_t row_digit(const qn_triples *t, int64_t i, int32_t digit)
+static inline uint32_t row_digit(const qn_triples_view *v, int64_t i, int32_t digit)
 {
     if (digit < 4)
-        return (uint32_t)(qn_int64_order(t->time[i]) >> (48 - 16 * digit)) & 0xffff;
+        return (uint32_t)(qn_int64_order(v->time[i]) >> (48 - 16 * digit)) & 0xffff;
     if (digit < 6)
-        return (t->user[i] >> (80 - 16 * digit)) & 0xffff;
+        return (v->user[i] >> (80 - 16 * digit)) & 0xffff;
     if (digit < 8)
-        return (t->item[i] >> (112 - 16 * digit)) & 0xffff;
-    return (qn_float_order(t->value[i]) >> (144 - 16 * digit)) & 0xffff;
+        return (v->item[i] >> (112 - 16 * digit)) & 0xffff;
+    return (qn_float_order(v->value[i]) >> (144 - 16 * digit)) & 0xffff;
 }
 
 /* Below, at or above the first n digits of the cut: -1, 0, 1. */
-static int compare_digits(const qn_triples *t, int64_t i, const uint32_t *cut, int32_t n)
+static inline int compare_digits(const qn_triples_view *v, int64_t i, const uint32_t *cut,
+                                 int32_t n)
 {
     for (int32_t d = 0; d < n; d++) {
-        const uint32_t digit = row_digit(t, i, d);
+        const uint32_t digit = row_digit(v, i, d);
 
         if (digit != cut[d])
             return digit < cut[d] ? -1 : 1;
@@ -121,47 +115,122 @@ static int compare_digits(const qn_triples *t, int64_t i, const uint32_t *cut, i
     return 0;
 }
 
+/* One pass: counts of a digit over the rows that share the digits before it with the cut. */
+typedef struct digit_job {
+    qn_context *ctx;
+    const qn_triples *t;
+    const uint32_t *cut;
+    int32_t digit;
+    int64_t *place, n_places; /* blocks that still hold such rows, ascending */
+    uint8_t *holds;           /* [blocks] */
+    int64_t *count;           /* [DIGIT_RANGE] */
+    int64_t **own;            /* [threads] likewise; made when a thread comes first */
+} digit_job;
+
+static qn_status count_block(void *arg, int64_t task, int32_t thread)
+{
+    digit_job *job = arg;
+    qn_context *ctx = job->ctx;
+    const int64_t block = job->place[task];
+    qn_triples_view v;
+    qn_status st = QN_OK;
+    int64_t *count;
+    bool holds = false;
+
+    if (!job->own[thread])
+        QN_NEW0(ctx, job->own[thread], DIGIT_RANGE, "times");
+    count = job->own[thread];
+    QN_TRY(qn_triples_pin(ctx, job->t, block, &v));
+    for (int64_t i = 0; i < v.n; i++)
+        if (compare_digits(&v, i, job->cut, job->digit) == 0) {
+            count[row_digit(&v, i, job->digit)]++;
+            holds = true;
+        }
+    qn_triples_unpin(job->t, block);
+    job->holds[block] = holds;
+done:
+    return st;
+}
+
+/* Adds the threads' counts up and forgets the blocks without a row that counts. */
+static qn_status count_digit(digit_job *job)
+{
+    qn_context *ctx = job->ctx;
+    qn_status st = QN_OK;
+    int64_t n = 0;
+
+    QN_TRY(qn_triples_read_ahead(ctx, job->t));
+    QN_TRY(qn_parallel(ctx, job->n_places, count_block, job));
+    memset(job->count, 0, DIGIT_RANGE * sizeof *job->count);
+    for (int32_t t = 0; t < qn_context_threads(ctx); t++)
+        for (int64_t i = 0; job->own[t] && i < DIGIT_RANGE; i++) {
+            job->count[i] += job->own[t][i];
+            job->own[t][i] = 0;
+        }
+    for (int64_t p = 0; p < job->n_places; p++)
+        if (job->holds[job->place[p]])
+            job->place[n++] = job->place[p];
+    job->n_places = n;
+done:
+    return st;
+}
+
+static qn_status prepare_digits(digit_job *job)
+{
+    qn_context *ctx = job->ctx;
+    qn_status st = QN_OK;
+
+    job->n_places = job->t->n_blocks;
+    QN_NEW(ctx, job->place, job->n_places, "times");
+    QN_NEW0(ctx, job->holds, job->n_places, "times");
+    QN_NEW(ctx, job->count, DIGIT_RANGE, "times");
+    QN_NEW0(ctx, job->own, qn_context_threads(ctx), "times");
+    for (int64_t b = 0; b < job->n_places; b++)
+        job->place[b] = b;
+done:
+    return st;
+}
+
+static void digits_release(digit_job *job)
+{
+    for (int32_t t = 0; job->own && t < qn_context_threads(job->ctx); t++)
+        qn_free(job->own[t]);
+    qn_free(job->own);
+    qn_free(job->count);
+    qn_free(job->holds);
+    qn_free(job->place);
+}
+
 /* The row with `rank` rows before it (over all workers) in the order of time, digit by digit. */
 static qn_status select_cut(qn_context *ctx, const qn_triples *t, int64_t rank,
                             uint32_t cut[DIGITS])
 {
+    digit_job job = {.ctx = ctx, .t = t, .cut = cut};
     qn_status st = QN_OK;
-    int64_t *count = NULL;
 
-    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&count, DIGIT_RANGE, sizeof *count, "times"));
+    QN_TRY_ALL(prepare_digits(&job));
     for (int32_t d = 0; d < DIGITS; d++) {
-        memset(count, 0, DIGIT_RANGE * sizeof *count);
-        for (int64_t i = 0; i < t->n; i++)
-            if (compare_digits(t, i, cut, d) == 0)
-                count[row_digit(t, i, d)]++;
-        QN_TRY(qn_comm_sum_int64(ctx, count, DIGIT_RANGE));
+        job.digit = d;
+        QN_TRY_ALL(count_digit(&job));
+        QN_TRY(qn_comm_sum_int64(ctx, job.count, DIGIT_RANGE));
         cut[d] = 0;
-        while (cut[d] < DIGIT_RANGE - 1 && rank >= count[cut[d]])
-            rank -= count[cut[d]++];
+        while (cut[d] < DIGIT_RANGE - 1 && rank >= job.count[cut[d]])
+            rank -= job.count[cut[d]++];
     }
 done:
-    qn_free(count);
+    digits_release(&job);
     return st;
 }
 
-static qn_status fail_no_times(qn_context *ctx)
-{
-    return qn_fail(ctx, QN_EINVAL,
-                   "this split needs times: name their column with --timestamp-col");
-}
-
 /* Rows from the cut on are for testing; several that are alike in everything stay together. */
-static qn_status split_temporal(qn_context *ctx, split_job *job)
+static qn_status open_temporal(qn_context *ctx, const qn_triples *t, qn_split *split)
 {
-    const qn_triples *t = job->t;
-    uint32_t cut[DIGITS] = {0};
     qn_status st = QN_OK;
     int64_t n = t->n;
 
     QN_TRY(qn_comm_sum_int64(ctx, &n, 1));
-    QN_TRY(select_cut(ctx, t, (int64_t)llround((double)n * job->spec->train_fraction), cut));
-    for (int64_t i = 0; i < t->n; i++)
-        job->part[i] = compare_digits(t, i, cut, DIGITS) >= 0;
+    QN_TRY(
+        select_cut(ctx, t, (int64_t)llround((double)n * split->spec.train_fraction), split->cut));
 done:
     return st;
 }
@@ -169,60 +238,145 @@ done:
 /* ---- leave one out ---- */
 
 /* Greatest item, then greatest rating. */
-static int64_t item_order(const qn_triples *t, int64_t i)
+static inline int64_t item_order(const qn_triples_view *v, int64_t i)
 {
-    return qn_int64_of_order((uint64_t)t->item[i] << 32 | qn_float_order(t->value[i]));
+    return qn_int64_of_order((uint64_t)v->item[i] << 32 | qn_float_order(v->value[i]));
 }
 
-static qn_status split_leave_one_out(qn_context *ctx, split_job *job)
+static qn_status last_times(void *arg, const qn_triples_view *v, int64_t block, int32_t thread)
 {
-    const qn_triples *t = job->t;
-    qn_status st = QN_OK;
-    int64_t *time = NULL, *last = NULL;
+    qn_split *split = arg;
 
-    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&time, t->users.n, sizeof *time, "last ratings"));
-    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&last, t->users.n, sizeof *last, "last ratings"));
-    for (int64_t u = 0; u < t->users.n; u++)
-        time[u] = last[u] = INT64_MIN;
-    for (int64_t i = 0; i < t->n; i++)
-        if (t->time[i] > time[t->user[i]])
-            time[t->user[i]] = t->time[i];
-    QN_TRY(qn_comm_max_int64(ctx, time, t->users.n));
-    for (int64_t i = 0; i < t->n; i++)
-        if (t->time[i] == time[t->user[i]] && item_order(t, i) > last[t->user[i]])
-            last[t->user[i]] = item_order(t, i);
-    QN_TRY(qn_comm_max_int64(ctx, last, t->users.n));
-    for (int64_t i = 0; i < t->n; i++)
-        job->part[i] = t->time[i] == time[t->user[i]] && item_order(t, i) == last[t->user[i]];
+    (void)block;
+    (void)thread;
+    for (int64_t i = 0; i < v->n; i++)
+        if (v->time[i] > split->time[v->user[i]])
+            split->time[v->user[i]] = v->time[i];
+    return QN_OK;
+}
+
+static qn_status last_rows(void *arg, const qn_triples_view *v, int64_t block, int32_t thread)
+{
+    qn_split *split = arg;
+
+    (void)block;
+    (void)thread;
+    for (int64_t i = 0; i < v->n; i++)
+        if (v->time[i] == split->time[v->user[i]] && item_order(v, i) > split->last[v->user[i]])
+            split->last[v->user[i]] = item_order(v, i);
+    return QN_OK;
+}
+
+static qn_status open_leave_one_out(qn_context *ctx, const qn_triples *t, qn_split *split)
+{
+    qn_status st = QN_OK;
+    const int64_t n = t->users.n;
+
+    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&split->time, n, sizeof *split->time, "last ratings"));
+    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&split->last, n, sizeof *split->last, "last ratings"));
+    for (int64_t u = 0; u < n; u++)
+        split->time[u] = split->last[u] = INT64_MIN;
+    QN_TRY_ALL(qn_triples_each_in_order(ctx, t, last_times, split));
+    QN_TRY(qn_comm_max_int64(ctx, split->time, n));
+    QN_TRY_ALL(qn_triples_each_in_order(ctx, t, last_rows, split));
+    QN_TRY(qn_comm_max_int64(ctx, split->last, n));
 done:
-    qn_free(time);
-    qn_free(last);
     return st;
+}
+
+/* ---- all kinds ---- */
+
+static qn_status check_times(qn_context *ctx, const qn_triples *t, const qn_split_spec *spec)
+{
+    if (spec->kind <= QN_SPLIT_RANDOM || t->has_time)
+        return QN_OK;
+    return qn_fail(ctx, QN_EINVAL,
+                   "this split needs times: name their column with --timestamp-col");
+}
+
+void qn_split_close(qn_split *split)
+{
+    if (!split)
+        return;
+    qn_free(split->key[0]);
+    qn_free(split->key[1]);
+    qn_free(split->time);
+    qn_free(split->last);
+    qn_free(split);
+}
+
+qn_status qn_split_open(qn_context *ctx, const qn_triples *triples, const qn_split_spec *spec,
+                        qn_split **split)
+{
+    qn_status st = QN_OK;
+    qn_split *s = NULL;
+
+    *split = NULL;
+    QN_TRY_ALL(check_times(ctx, triples, spec));
+    QN_TRY_ALL(qn_calloc_array(ctx, (void **)&s, 1, sizeof *s, "split"));
+    s->spec = *spec;
+    s->ids[0] = &triples->users;
+    s->ids[1] = &triples->items;
+    if (spec->kind == QN_SPLIT_RANDOM)
+        QN_TRY_ALL(open_random(ctx, s));
+    else if (spec->kind == QN_SPLIT_TEMPORAL)
+        QN_TRY(open_temporal(ctx, triples, s));
+    else if (spec->kind == QN_SPLIT_LEAVE_ONE_OUT)
+        QN_TRY(open_leave_one_out(ctx, triples, s));
+    *split = s;
+    s = NULL;
+done:
+    qn_split_close(s);
+    return st;
+}
+
+void qn_split_rows(const qn_split *split, const qn_triples_view *v, uint8_t *part)
+{
+    switch (split->spec.kind) {
+    case QN_SPLIT_NONE:
+        memset(part, 0, (size_t)v->n);
+        break;
+    case QN_SPLIT_RANDOM:
+        draw_rows(split, v, part);
+        break;
+    case QN_SPLIT_TEMPORAL:
+        for (int64_t i = 0; i < v->n; i++)
+            part[i] = compare_digits(v, i, split->cut, DIGITS) >= 0;
+        break;
+    case QN_SPLIT_LEAVE_ONE_OUT:
+        for (int64_t i = 0; i < v->n; i++)
+            part[i] = v->time[i] == split->time[v->user[i]] &&
+                      item_order(v, i) == split->last[v->user[i]];
+        break;
+    }
+}
+
+typedef struct split_job {
+    const qn_split *split;
+    uint8_t *part;
+} split_job;
+
+static qn_status split_block(void *arg, const qn_triples_view *v, int64_t block, int32_t thread)
+{
+    const split_job *job = arg;
+
+    (void)block;
+    (void)thread;
+    qn_split_rows(job->split, v, job->part + v->first);
+    return QN_OK;
 }
 
 qn_status qn_triples_split(qn_context *ctx, const qn_triples *triples, const qn_split_spec *spec,
                            uint8_t *part)
 {
-    split_job job = {.t = triples, .spec = spec, .part = part};
+    split_job job = {.part = part};
+    qn_split *split = NULL;
     qn_status st = QN_OK;
 
-    if (spec->kind > QN_SPLIT_RANDOM && !triples->time)
-        return fail_no_times(ctx);
-    switch (spec->kind) {
-    case QN_SPLIT_NONE:
-        memset(part, 0, (size_t)triples->n);
-        break;
-    case QN_SPLIT_RANDOM:
-        st = qn_comm_agree(ctx, split_random(ctx, &job));
-        break;
-    case QN_SPLIT_TEMPORAL:
-        st = split_temporal(ctx, &job);
-        break;
-    case QN_SPLIT_LEAVE_ONE_OUT:
-        st = split_leave_one_out(ctx, &job);
-        break;
-    }
-    qn_free(job.key[0]);
-    qn_free(job.key[1]);
+    QN_TRY(qn_split_open(ctx, triples, spec, &split));
+    job.split = split;
+    QN_TRY_ALL(qn_triples_each(ctx, triples, split_block, &job));
+done:
+    qn_split_close(split);
     return st;
 }

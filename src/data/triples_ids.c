@@ -1,5 +1,4 @@
-/* From the ids of the splits to dictionaries in ascending order over all ranks, and to indices. */
-#include <stdatomic.h>
+/* From ids as they were read to dictionaries in ascending order over all ranks, and to indices. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,140 +8,48 @@
 #include "base/context.h"
 #include "base/pool.h"
 #include "data/ratings_sort.h"
+#include "data/triples_blocks.h"
 #include "data/triples_impl.h"
 #include "engine/comm.h"
 
-/* Ids that lie this close are marked in a bitmap instead of being sorted. */
-#define BITMAP_MAX_RANGE ((uint64_t)1 << 28)
-
-static inline int64_t raw_id(const qn_raw_ids *ids, int64_t i)
-{
-    return ids->wide ? ids->wide[i] : ids->narrow[i];
-}
-
-/* Finds the index of a number: by bitmap and counts, or by hash where the numbers lie far apart. */
-typedef struct number_finder {
-    uint64_t base;         /* least id */
-    _Atomic uint64_t *bit; /* [n_words], NULL: by hash */
-    uint32_t *before;      /* [n_words] ids in the words before */
+/* Finds the index of a number: by bitmap and counts, or by hash where the numbers lie far apart. Of
+ * a text: by its number in the set of the thread that read it. */
+typedef struct finder {
+    uint64_t base;    /* least id */
+    uint64_t *bit;    /* [n_words], NULL: by hash */
+    uint32_t *before; /* [n_words] ids in the words before */
     int64_t n_words;
     uint32_t *slot; /* [n_slots] 1 + index, a power of two */
     int64_t n_slots;
     const int64_t *number;
-} number_finder;
+    uint32_t **text; /* [n_threads] texts: from the set of a thread to the dictionary */
+    int32_t n_threads;
+} finder;
 
-typedef struct number_job {
-    qn_context *ctx;
-    qn_raw *raw;
-    int32_t side;
-    int64_t (*range)[2]; /* [n_splits] least and greatest of each split */
-    uint64_t **distinct; /* [n_splits] by sorting */
-    int64_t *n_distinct;
-    number_finder find;
-    uint32_t *index;
-    uint32_t **text_index; /* [n_threads] texts: from the set of a thread to the dictionary */
-} number_job;
-
-static qn_status range_of_split(void *arg, int64_t s, int32_t thread)
+void qn_raw_side_release(qn_raw_side *side)
 {
-    number_job *job = arg;
-    const qn_raw_split *split = &job->raw->split[s];
-    int64_t least = INT64_MAX, greatest = INT64_MIN;
-
-    (void)thread;
-    for (int64_t i = 0; i < split->n; i++) {
-        const int64_t id = raw_id(&split->side[job->side], i);
-
-        least = id < least ? id : least;
-        greatest = id > greatest ? id : greatest;
+    for (int32_t t = 0; t < side->n_threads; t++) {
+        if (side->texts)
+            qn_text_set_release(&side->texts[t]);
+        if (side->numbers)
+            qn_number_set_release(&side->numbers[t]);
     }
-    job->range[s][0] = least;
-    job->range[s][1] = greatest;
-    return QN_OK;
+    qn_free(side->texts);
+    qn_free(side->numbers);
+    *side = (qn_raw_side){0};
 }
 
-static qn_status find_range(number_job *job, int64_t *least, int64_t *greatest)
+static void finder_release(finder *find)
 {
-    qn_context *ctx = job->ctx;
-    qn_status st = QN_OK;
-
-    *least = INT64_MAX;
-    *greatest = INT64_MIN;
-    QN_TRY_ALL(qn_parallel(ctx, job->raw->n_splits, range_of_split, job));
-    for (int64_t s = 0; s < job->raw->n_splits; s++) {
-        *least = job->range[s][0] < *least ? job->range[s][0] : *least;
-        *greatest = job->range[s][1] > *greatest ? job->range[s][1] : *greatest;
-    }
-    QN_TRY(qn_comm_min_int64(ctx, least, 1));
-    QN_TRY(qn_comm_max_int64(ctx, greatest, 1));
-done:
-    return st;
+    for (int32_t t = 0; find->text && t < find->n_threads; t++)
+        qn_free(find->text[t]);
+    qn_free(find->text);
+    qn_free(find->bit);
+    qn_free(find->before);
+    qn_free(find->slot);
 }
 
-/* Looks before it writes: most ids have been seen, and reading does not move cache lines about. */
-static inline void mark(number_finder *find, int64_t id)
-{
-    const uint64_t place = (uint64_t)id - find->base;
-    const uint64_t bit = (uint64_t)1 << (place & 63);
-    _Atomic uint64_t *word = &find->bit[place >> 6];
-
-    if (!(atomic_load_explicit(word, memory_order_relaxed) & bit))
-        atomic_fetch_or_explicit(word, bit, memory_order_relaxed);
-}
-
-static qn_status mark_split(void *arg, int64_t s, int32_t thread)
-{
-    number_job *job = arg;
-    const qn_raw_split *split = &job->raw->split[s];
-
-    (void)thread;
-    for (int64_t i = 0; i < split->n; i++)
-        mark(&job->find, raw_id(&split->side[job->side], i));
-    return QN_OK;
-}
-
-static qn_status sort_split(void *arg, int64_t s, int32_t thread)
-{
-    number_job *job = arg;
-    qn_context *ctx = job->ctx;
-    const qn_raw_split *split = &job->raw->split[s];
-    qn_status st = QN_OK;
-    uint64_t *scratch = NULL;
-
-    (void)thread;
-    QN_NEW(ctx, job->distinct[s], split->n, "distinct ids");
-    QN_NEW(ctx, scratch, split->n, "distinct ids");
-    for (int64_t i = 0; i < split->n; i++)
-        job->distinct[s][i] = qn_int64_order(raw_id(&split->side[job->side], i));
-    qn_sort_keys(job->distinct[s], split->n, scratch);
-    job->n_distinct[s] = qn_keys_unique(job->distinct[s], split->n);
-    QN_GROW(ctx, job->distinct[s], job->n_distinct[s], "distinct ids");
-done:
-    qn_free(scratch);
-    return st;
-}
-
-/* Distinct ids of this rank, as ordered keys. */
-static qn_status distinct_by_bitmap(number_job *job, uint64_t **keys, int64_t *n)
-{
-    qn_context *ctx = job->ctx;
-    qn_status st = QN_OK;
-    number_finder *find = &job->find;
-
-    QN_NEW0(ctx, find->bit, find->n_words, "map of ids");
-    QN_TRY(qn_parallel(ctx, job->raw->n_splits, mark_split, job));
-    *n = 0;
-    for (int64_t w = 0; w < find->n_words; w++)
-        *n += __builtin_popcountll(find->bit[w]);
-    QN_NEW(ctx, *keys, *n, "distinct ids");
-    *n = 0;
-    for (int64_t w = 0; w < find->n_words; w++)
-        for (uint64_t bits = find->bit[w]; bits; bits &= bits - 1)
-            (*keys)[(*n)++] =
-                qn_int64_order((int64_t)(find->base + (uint64_t)(64 * w + __builtin_ctzll(bits))));
-done:
-    return st;
-}
+/* ---- numbers ---- */
 
 static qn_status sort_unique(qn_context *ctx, uint64_t *keys, int64_t *n)
 {
@@ -156,26 +63,6 @@ static qn_status sort_unique(qn_context *ctx, uint64_t *keys, int64_t *n)
     *n = qn_keys_unique(keys, *n);
 done:
     qn_free(scratch);
-    return st;
-}
-
-static qn_status distinct_by_sorting(number_job *job, uint64_t **keys, int64_t *n)
-{
-    qn_context *ctx = job->ctx;
-    qn_status st = QN_OK;
-
-    *n = 0;
-    QN_TRY(qn_parallel(ctx, job->raw->n_splits, sort_split, job));
-    for (int64_t s = 0; s < job->raw->n_splits; s++)
-        *n += job->n_distinct[s];
-    QN_NEW(ctx, *keys, *n, "distinct ids");
-    *n = 0;
-    for (int64_t s = 0; s < job->raw->n_splits; s++) {
-        memcpy(*keys + *n, job->distinct[s], (size_t)job->n_distinct[s] * sizeof **keys);
-        *n += job->n_distinct[s];
-    }
-    QN_TRY(sort_unique(ctx, *keys, n));
-done:
     return st;
 }
 
@@ -206,22 +93,38 @@ static uint64_t number_hash(int64_t number)
     return XXH3_64bits(&number, sizeof number);
 }
 
-static qn_status finder_finish(qn_context *ctx, number_finder *find, const qn_ids *ids)
+/* A bitmap is faster, and pays while it is not much larger than a table. */
+static bool bitmap_pays(uint64_t range, int64_t n_ids)
+{
+    return range / 64 < ((uint64_t)1 << 16) + 8 * (uint64_t)n_ids;
+}
+
+static qn_status find_by_bits(qn_context *ctx, const qn_ids *ids, finder *find)
 {
     qn_status st = QN_OK;
     uint32_t before = 0;
 
-    find->number = ids->number;
-    if (find->bit) {
-        QN_NEW(ctx, find->before, find->n_words, "map of ids");
-        for (int64_t i = 0; i < ids->n; i++)
-            mark(find, ids->number[i]);
-        for (int64_t w = 0; w < find->n_words; w++) {
-            find->before[w] = before;
-            before += (uint32_t)__builtin_popcountll(find->bit[w]);
-        }
-        return QN_OK;
+    find->base = (uint64_t)ids->number[0];
+    find->n_words = (int64_t)(((uint64_t)ids->number[ids->n - 1] - find->base) / 64) + 1;
+    QN_NEW0(ctx, find->bit, find->n_words, "map of ids");
+    QN_NEW(ctx, find->before, find->n_words, "map of ids");
+    for (int64_t i = 0; i < ids->n; i++) {
+        const uint64_t place = (uint64_t)ids->number[i] - find->base;
+
+        find->bit[place >> 6] |= (uint64_t)1 << (place & 63);
     }
+    for (int64_t w = 0; w < find->n_words; w++) {
+        find->before[w] = before;
+        before += (uint32_t)__builtin_popcountll(find->bit[w]);
+    }
+done:
+    return st;
+}
+
+static qn_status find_by_hash(qn_context *ctx, const qn_ids *ids, finder *find)
+{
+    qn_status st = QN_OK;
+
     for (find->n_slots = 64; find->n_slots < 2 * ids->n;)
         find->n_slots *= 2;
     QN_NEW0(ctx, find->slot, find->n_slots, "table of ids");
@@ -236,15 +139,25 @@ done:
     return st;
 }
 
-static inline uint32_t finder_index(const number_finder *find, int64_t id)
+static qn_status finder_make(qn_context *ctx, const qn_ids *ids, finder *find)
 {
-    if (find->bit) {
-        const uint64_t place = (uint64_t)id - find->base;
-        const uint64_t word = atomic_load_explicit(&find->bit[place >> 6], memory_order_relaxed);
-        const uint64_t below = word & (((uint64_t)1 << (place & 63)) - 1);
+    find->number = ids->number;
+    if (ids->n > 0 &&
+        bitmap_pays((uint64_t)ids->number[ids->n - 1] - (uint64_t)ids->number[0], ids->n))
+        return find_by_bits(ctx, ids, find);
+    return find_by_hash(ctx, ids, find);
+}
 
-        return find->before[place >> 6] + (uint32_t)__builtin_popcountll(below);
-    }
+static inline uint32_t find_bit(const finder *find, int64_t id)
+{
+    const uint64_t place = (uint64_t)id - find->base;
+    const uint64_t below = find->bit[place >> 6] & (((uint64_t)1 << (place & 63)) - 1);
+
+    return find->before[place >> 6] + (uint32_t)__builtin_popcountll(below);
+}
+
+static inline uint32_t find_hash(const finder *find, int64_t id)
+{
     for (uint64_t at = number_hash(id);; at++) {
         const uint32_t slot = find->slot[at & (uint64_t)(find->n_slots - 1)];
 
@@ -253,113 +166,34 @@ static inline uint32_t finder_index(const number_finder *find, int64_t id)
     }
 }
 
-static void free_side(qn_raw_ids *ids)
+/* Dictionary and finder of one side. Collective. */
+static qn_status open_numbers(qn_context *ctx, qn_raw_side *side, qn_ids *ids, finder *find)
 {
-    qn_free(ids->narrow);
-    qn_free(ids->wide);
-    *ids = (qn_raw_ids){0};
-}
-
-static qn_status index_numbers(void *arg, int64_t s, int32_t thread)
-{
-    number_job *job = arg;
-    qn_raw_split *split = &job->raw->split[s];
-    uint32_t *out = job->index + split->first;
-
-    (void)thread;
-    for (int64_t i = 0; i < split->n; i++)
-        out[i] = finder_index(&job->find, raw_id(&split->side[job->side], i));
-    free_side(&split->side[job->side]);
-    return QN_OK;
-}
-
-static qn_status index_texts(void *arg, int64_t s, int32_t thread)
-{
-    number_job *job = arg;
-    qn_raw_split *split = &job->raw->split[s];
-    const uint32_t *map = job->text_index[split->thread];
-    uint32_t *out = job->index + split->first;
-
-    (void)thread;
-    for (int64_t i = 0; i < split->n; i++)
-        out[i] = map[split->side[job->side].narrow[i]];
-    free_side(&split->side[job->side]);
-    return QN_OK;
-}
-
-static void number_job_release(number_job *job)
-{
-    for (int64_t s = 0; job->distinct && s < job->raw->n_splits; s++)
-        qn_free(job->distinct[s]);
-    for (int32_t t = 0; job->text_index && t < job->raw->n_threads; t++)
-        qn_free(job->text_index[t]);
-    qn_free(job->range);
-    qn_free(job->distinct);
-    qn_free(job->n_distinct);
-    qn_free(job->find.bit);
-    qn_free(job->find.before);
-    qn_free(job->find.slot);
-    qn_free(job->text_index);
-    qn_free(job->index);
-}
-
-static qn_status prepare_numbers(number_job *job)
-{
-    qn_context *ctx = job->ctx;
-    const int64_t n_splits = job->raw->n_splits;
     qn_status st = QN_OK;
-
-    QN_NEW0(ctx, job->range, n_splits, "distinct ids");
-    QN_NEW0(ctx, job->distinct, n_splits, "distinct ids");
-    QN_NEW0(ctx, job->n_distinct, n_splits, "distinct ids");
-    QN_NEW(ctx, job->index, job->raw->n_rows, "indices of ids");
-done:
-    return st;
-}
-
-/* A bitmap pays while it is not much larger than the rows themselves. */
-static bool bitmap_pays(uint64_t range, int64_t n_rows)
-{
-    return range < BITMAP_MAX_RANGE && range / 64 <= (uint64_t)n_rows + 1024;
-}
-
-static qn_status index_side_numbers(number_job *job, qn_ids *ids)
-{
-    qn_context *ctx = job->ctx;
-    qn_status st = QN_OK;
-    int64_t least = 0, greatest = 0, n = 0;
     uint64_t *keys = NULL, *all = NULL;
+    int64_t n = 0;
     size_t n_all = 0;
 
-    QN_TRY_ALL(prepare_numbers(job));
-    QN_TRY(find_range(job, &least, &greatest));
-    job->find.base = (uint64_t)least;
-    if (least <= greatest && bitmap_pays((uint64_t)greatest - (uint64_t)least, job->raw->n_rows)) {
-        job->find.n_words = (greatest - least) / 64 + 1;
-        st = distinct_by_bitmap(job, &keys, &n);
-    } else {
-        st = distinct_by_sorting(job, &keys, &n);
-    }
-    QN_TRY_ALL(st);
+    QN_TRY_ALL(qn_number_sets_join(ctx, side->numbers, side->n_threads, &keys, &n));
     QN_TRY(qn_comm_allgather(ctx, keys, (size_t)n * sizeof *keys, (void **)&all, &n_all));
-    QN_TRY_ALL(
-        number_ids(ctx, all, (int64_t)(n_all / sizeof *all), job->raw->type[job->side], ids));
-    QN_TRY_ALL(finder_finish(ctx, &job->find, ids));
-    QN_TRY_ALL(qn_parallel(ctx, job->raw->n_splits, index_numbers, job));
+    QN_TRY_ALL(number_ids(ctx, all, (int64_t)(n_all / sizeof *all), side->type, ids));
+    QN_TRY_ALL(finder_make(ctx, ids, find));
 done:
     qn_free(keys);
     qn_free(all);
     return st;
 }
 
+/* ---- texts ---- */
+
 /* One set of the texts of all threads of this rank. */
-static qn_status join_texts(qn_context *ctx, const qn_raw *raw, int32_t side, qn_text_set *joined)
+static qn_status join_texts(qn_context *ctx, const qn_raw_side *side, qn_text_set *joined)
 {
     qn_status st = QN_OK;
     uint32_t number = 0;
 
-    for (int32_t t = 0; t < raw->n_threads; t++) {
-        const qn_text_set *set = &raw->texts[side][t];
+    for (int32_t t = 0; t < side->n_threads; t++) {
+        const qn_text_set *set = &side->texts[t];
 
         for (int64_t i = 0; i < set->n; i++)
             QN_TRY(qn_text_set_add(ctx, joined, set->text + set->offset[i],
@@ -466,46 +300,121 @@ static qn_status map_thread(void *arg, int64_t t, int32_t thread)
     return st;
 }
 
-static qn_status index_side_texts(number_job *job, qn_ids *ids)
+static qn_status open_texts(qn_context *ctx, qn_raw_side *side, qn_ids *ids, finder *find)
 {
-    qn_context *ctx = job->ctx;
-    qn_raw *raw = job->raw;
     qn_status st = QN_OK;
     qn_text_set all = {0};
-    text_map_job map = {.ctx = ctx, .set = raw->texts[job->side], .ids = ids};
+    text_map_job map = {.ctx = ctx, .set = side->texts, .ids = ids};
 
-    QN_TRY_ALL(join_texts(ctx, raw, job->side, &all));
+    find->n_threads = side->n_threads;
+    QN_TRY_ALL(join_texts(ctx, side, &all));
     QN_TRY(gather_texts(ctx, &all));
     QN_TRY_ALL(text_ids(ctx, &all, ids));
-    QN_TRY_ALL(qn_calloc_array(ctx, (void **)&job->text_index, raw->n_threads,
-                               sizeof *job->text_index, "indices of text ids"));
-    map.map = job->text_index;
-    QN_TRY_ALL(qn_parallel(ctx, raw->n_threads, map_thread, &map));
-    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&job->index, raw->n_rows, sizeof *job->index,
-                              "indices of ids"));
-    QN_TRY_ALL(qn_parallel(ctx, raw->n_splits, index_texts, job));
+    QN_TRY_ALL(qn_calloc_array(ctx, (void **)&find->text, side->n_threads, sizeof *find->text,
+                               "indices of text ids"));
+    map.map = find->text;
+    QN_TRY_ALL(qn_parallel(ctx, side->n_threads, map_thread, &map));
 done:
     qn_text_set_release(&all);
     return st;
 }
 
-qn_status qn_raw_index(qn_context *ctx, qn_raw *raw, int32_t side, qn_ids *ids, uint32_t **index)
-{
-    number_job job = {.ctx = ctx, .raw = raw, .side = side};
-    qn_ids made = {0};
-    qn_status st;
+/* ---- rows ---- */
 
-    *index = NULL;
-    *ids = (qn_ids){0};
-    st = raw->type[side] == QN_ID_STRING ? index_side_texts(&job, &made)
-                                         : index_side_numbers(&job, &made);
-    if (st == QN_OK) {
-        *index = job.index;
-        job.index = NULL;
-        *ids = made;
-        made = (qn_ids){0};
+typedef struct index_job {
+    qn_context *ctx;
+    const qn_triples *raw;
+    qn_triples *out;
+    finder find[2];
+    qn_row_run *run; /* [blocks] */
+} index_job;
+
+static inline int64_t raw_id(const void *ids, bool is_wide, int64_t i)
+{
+    return is_wide ? ((const int64_t *)ids)[i] : ((const int32_t *)ids)[i];
+}
+
+static void index_ids(const finder *find, const qn_row_block *block, int32_t side, const void *ids,
+                      uint32_t *out)
+{
+    const bool is_wide = block->is_wide[side];
+    const int64_t n = block->n;
+
+    if (find->text) {
+        for (int64_t i = 0; i < n; i++)
+            out[i] = find->text[block->thread][((const uint32_t *)ids)[i]];
+    } else if (find->bit && !is_wide) {
+        for (int64_t i = 0; i < n; i++)
+            out[i] = find_bit(find, ((const int32_t *)ids)[i]);
+    } else {
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t id = raw_id(ids, is_wide, i);
+
+            out[i] = find->bit ? find_bit(find, id) : find_hash(find, id);
+        }
     }
-    qn_ids_release(&made);
-    number_job_release(&job);
+}
+
+static qn_status index_block(void *arg, int64_t b, int32_t thread)
+{
+    index_job *job = arg;
+    const qn_row_block *block = &job->raw->block[b];
+    qn_row_run *run = &job->run[b];
+    qn_row_columns from;
+    qn_status st = QN_OK;
+
+    (void)thread;
+    QN_TRY(qn_row_block_pin(job->ctx, job->raw, b, &from));
+    st = qn_row_run_open(job->ctx, job->out, run, block->n);
+    if (st == QN_OK) {
+        for (int32_t side = 0; side < 2; side++)
+            index_ids(&job->find[side], block, side, from.id[side], run->columns.id[side]);
+        memcpy(run->columns.value, from.value, (size_t)block->n * sizeof *from.value);
+        if (from.time)
+            memcpy(run->columns.time, from.time, (size_t)block->n * sizeof *from.time);
+        run->used = block->n;
+    }
+    qn_triples_unpin(job->raw, b);
+    QN_TRY(st);
+    qn_row_block_drop(job->raw, b);
+    QN_TRY(qn_row_run_end(job->ctx, job->out, run));
+done:
+    return st;
+}
+
+static qn_status index_rows(index_job *job)
+{
+    qn_context *ctx = job->ctx;
+    qn_status st = QN_OK;
+
+    QN_NEW0(ctx, job->run, job->raw->n_blocks, "blocks of ratings");
+    QN_TRY(qn_triples_read_ahead(ctx, job->raw));
+    QN_TRY(qn_parallel(ctx, job->raw->n_blocks, index_block, job));
+    QN_TRY(qn_row_runs_join(ctx, job->out, job->run, job->raw->n_blocks));
+done:
+    return st;
+}
+
+qn_status qn_triples_index(qn_context *ctx, const qn_triples *raw, qn_raw_side sides[2],
+                           qn_triples *out)
+{
+    qn_ids *ids[2] = {&out->users, &out->items};
+    index_job job = {.ctx = ctx, .raw = raw, .out = out};
+    qn_status st = QN_OK;
+
+    for (int32_t s = 0; s < 2; s++) {
+        if (sides[s].type == QN_ID_STRING)
+            QN_TRY(open_texts(ctx, &sides[s], ids[s], &job.find[s]));
+        else
+            QN_TRY(open_numbers(ctx, &sides[s], ids[s], &job.find[s]));
+        qn_raw_side_release(&sides[s]);
+    }
+    QN_TRY_ALL(index_rows(&job));
+done:
+    for (int64_t b = 0; job.run && b < raw->n_blocks; b++)
+        qn_row_run_release(&job.run[b]);
+    qn_free(job.run);
+    for (int32_t s = 0; s < 2; s++)
+        finder_release(&job.find[s]);
     return st;
 }

@@ -1,12 +1,9 @@
-/* Between the files that read triples: rows of a split as they come, and how their ids become
- * indices. */
+/* Between the files that read triples: distinct ids as threads meet them, and how the ids of rows
+ * become indices. */
 #ifndef QN_DATA_TRIPLES_IMPL_H
 #define QN_DATA_TRIPLES_IMPL_H
 
 #include "data/triples.h"
-
-/* A time that a row lacks. */
-#define QN_NO_TIME INT64_MIN
 
 /* Distinct texts as one thread meets them, found again by hash. */
 typedef struct qn_text_set {
@@ -25,35 +22,40 @@ qn_status qn_text_set_add(qn_context *ctx, qn_text_set *set, const char *text, s
 bool qn_text_set_find(const qn_text_set *set, const char *text, size_t length, uint32_t *number);
 void qn_text_set_release(qn_text_set *set);
 
-/* Ids of one side in one split: int32 until one does not fit; texts: numbers in their set. */
-typedef struct qn_raw_ids {
-    int32_t *narrow;
-    int64_t *wide; /* not NULL: takes the place of narrow */
-} qn_raw_ids;
+/* Distinct numbers as one thread meets them: those from 0 on that lie close in a bitmap, which
+ * grows with what has been seen, the others by hash. A number may stand in both. */
+typedef struct qn_number_set {
+    uint64_t *bit; /* [n_words] of the numbers 0 .. 64 n_words - 1 */
+    int64_t n_words;
+    int64_t *slot; /* [n_slots] INT64_MIN: free; n_slots a power of two */
+    int64_t n_slots, n_hashed;
+    bool has_least; /* INT64_MIN itself */
+    int64_t n_seen; /* numbers that came, repeats included */
+} qn_number_set;
 
-typedef struct qn_raw_split {
-    int64_t n, capacity;
-    qn_raw_ids side[2]; /* users, items */
-    float *value;
-    int64_t *time;  /* NULL: not asked for */
-    int32_t thread; /* whose text sets hold its texts */
-    int64_t first;  /* place of its first row among the rows of the rank */
-} qn_raw_split;
+qn_status qn_number_set_add32(qn_context *ctx, qn_number_set *set, const int32_t *number,
+                              int64_t n);
+qn_status qn_number_set_add64(qn_context *ctx, qn_number_set *set, const int64_t *number,
+                              int64_t n);
+/* The numbers of all sets in ascending order as ordered keys (ratings_sort.h), each once. The sets
+ * are released on the way. */
+qn_status qn_number_sets_join(qn_context *ctx, qn_number_set *sets, int64_t n, uint64_t **keys,
+                              int64_t *n_keys);
+void qn_number_set_release(qn_number_set *set);
 
-/* All splits of this rank. */
-typedef struct qn_raw {
-    int64_t n_splits, n_rows;
-    qn_raw_split *split;
+/* What is known of the ids of one side while rows are read. */
+typedef struct qn_raw_side {
+    qn_id_type type; /* AUTO: int32 if all fit, else int64 */
     int32_t n_threads;
-    qn_id_type type[2];    /* AUTO: int32 if all fit, else int64 */
-    qn_text_set *texts[2]; /* [n_threads] each */
-    bool with_time;
-} qn_raw;
+    qn_text_set *texts;     /* [n_threads] STRING; a block holds numbers in its thread's set */
+    qn_number_set *numbers; /* [n_threads] otherwise */
+} qn_raw_side;
 
-void qn_raw_release(qn_raw *raw);
+void qn_raw_side_release(qn_raw_side *side);
 
-/* Dictionary of one side over all ranks, and indices [raw->n_rows] of this rank's rows; the split's
- * ids of this side are freed on the way. Collective. */
-qn_status qn_raw_index(qn_context *ctx, qn_raw *raw, int32_t side, qn_ids *ids, uint32_t **index);
+/* From rows whose blocks hold ids as they were read to rows of indices, with the dictionaries of
+ * all ranks. The blocks of `raw` go on the way. Collective. */
+qn_status qn_triples_index(qn_context *ctx, const qn_triples *raw, qn_raw_side sides[2],
+                           qn_triples *out);
 
 #endif

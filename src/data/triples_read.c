@@ -1,5 +1,5 @@
-/* Reading: each thread takes splits, rows are kept by split as they come, ids become indices at the
- * end. */
+/* Reading: each thread takes splits and keeps their rows in blocks, and the distinct ids that it
+ * meets; ids become indices at the end. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "base/context.h"
 #include "base/pool.h"
 #include "data/reading.h"
+#include "data/triples_blocks.h"
 #include "data/triples_columns.h"
 #include "data/triples_impl.h"
 #include "engine/comm.h"
@@ -17,27 +18,23 @@ typedef struct read_job {
     const qn_ratings_options *options;
     qn_source *source;
     qn_rating_columns columns;
-    qn_raw raw;
+    int64_t n_splits; /* of this rank */
+    qn_triples *raw;  /* blocks hold ids as they were read */
+    qn_row_run *run;  /* [n_splits] */
+    qn_raw_side side[2];
     qn_reading reading;
 } read_job;
 
-void qn_raw_release(qn_raw *raw)
+static void release_raw(read_job *job)
 {
-    for (int64_t s = 0; raw->split && s < raw->n_splits; s++) {
-        for (int32_t side = 0; side < 2; side++) {
-            qn_free(raw->split[s].side[side].narrow);
-            qn_free(raw->split[s].side[side].wide);
-        }
-        qn_free(raw->split[s].value);
-        qn_free(raw->split[s].time);
-    }
-    qn_free(raw->split);
-    for (int32_t side = 0; side < 2; side++) {
-        for (int32_t t = 0; raw->texts[side] && t < raw->n_threads; t++)
-            qn_text_set_release(&raw->texts[side][t]);
-        qn_free(raw->texts[side]);
-    }
-    *raw = (qn_raw){0};
+    for (int64_t s = 0; job->run && s < job->n_splits; s++)
+        qn_row_run_release(&job->run[s]);
+    qn_free(job->run);
+    job->run = NULL;
+    for (int32_t s = 0; s < 2; s++)
+        qn_raw_side_release(&job->side[s]);
+    qn_triples_free(job->raw);
+    job->raw = NULL;
 }
 
 static int64_t split_number(const qn_context *ctx, int64_t local)
@@ -45,130 +42,141 @@ static int64_t split_number(const qn_context *ctx, int64_t local)
     return local * qn_size(ctx) + qn_rank(ctx);
 }
 
-/* Sets the room for rows to `capacity`; rows that are there stay. */
-static qn_status set_capacity(read_job *job, qn_raw_split *split, int64_t capacity)
-{
-    qn_context *ctx = job->ctx;
-    qn_status st = QN_OK;
+/* ---- from batches to blocks ---- */
 
-    for (int32_t side = 0; side < 2; side++) {
-        if (split->side[side].wide)
-            QN_GROW(ctx, split->side[side].wide, capacity, "ratings being read");
-        else
-            QN_GROW(ctx, split->side[side].narrow, capacity, "ratings being read");
-    }
-    QN_GROW(ctx, split->value, capacity, "ratings being read");
-    if (job->columns.time >= 0)
-        QN_GROW(ctx, split->time, capacity, "ratings being read");
-    split->capacity = capacity;
-done:
-    return st;
+/* Ids that this thread has not met yet go into its set. */
+static qn_status note_numbers(qn_context *ctx, qn_number_set *set, const qn_column *column,
+                              int64_t n)
+{
+    if (column->type == QN_INT32)
+        return qn_number_set_add32(ctx, set, column->data, n);
+    return qn_number_set_add64(ctx, set, column->data, n);
 }
 
-static qn_status make_room(read_job *job, qn_raw_split *split, int64_t more)
+static bool fits_int32(const qn_column *column, int64_t first, int64_t n)
 {
-    const int64_t needed = split->n + more;
+    const int64_t *id = (const int64_t *)column->data + first;
+    uint64_t high = 0;
 
-    if (needed <= split->capacity)
-        return QN_OK;
-    return set_capacity(job, split, needed < 1024 ? 1024 : needed + needed / 2);
-}
-
-static qn_status widen(qn_context *ctx, qn_raw_split *split, int32_t side, int64_t n)
-{
-    qn_status st = QN_OK;
-    qn_raw_ids *ids = &split->side[side];
-
-    QN_NEW(ctx, ids->wide, split->capacity, "ratings being read");
+    if (column->type == QN_INT32)
+        return true;
     for (int64_t i = 0; i < n; i++)
-        ids->wide[i] = ids->narrow[i];
-    qn_free(ids->narrow);
-    ids->narrow = NULL;
+        high |= ((uint64_t)id[i] + 0x80000000u) >> 32;
+    return high == 0;
+}
+
+static void copy_numbers(const qn_column *column, int64_t first, int64_t n, bool is_wide, void *to,
+                         int64_t at)
+{
+    const int32_t *narrow = column->data;
+    const int64_t *wide = column->data;
+
+    if (column->type == QN_INT32 && !is_wide)
+        memcpy((int32_t *)to + at, narrow + first, (size_t)n * sizeof *narrow);
+    else if (is_wide)
+        for (int64_t i = 0; i < n; i++)
+            ((int64_t *)to)[at + i] =
+                column->type == QN_INT32 ? narrow[first + i] : wide[first + i];
+    else
+        for (int64_t i = 0; i < n; i++)
+            ((int32_t *)to)[at + i] = (int32_t)wide[first + i];
+}
+
+static qn_status copy_texts(qn_context *ctx, qn_text_set *set, const qn_column *column,
+                            int64_t first, int64_t n, int32_t *to)
+{
+    qn_status st = QN_OK;
+
+    for (int64_t i = 0; i < n; i++) {
+        const char *text = (const char *)column->data + column->offsets[first + i];
+        uint32_t number = 0;
+
+        QN_TRY(qn_text_set_add(
+            ctx, set, text, column->offsets[first + i + 1] - column->offsets[first + i], &number));
+        to[i] = (int32_t)number;
+    }
 done:
     return st;
 }
 
-static qn_status take_numbers(qn_context *ctx, qn_raw_split *split, int32_t side,
-                              const qn_column *column, int64_t n)
+static void copy_ratings(const read_job *job, const qn_batch *batch, int64_t first, int64_t n,
+                         float *to)
 {
-    qn_raw_ids *ids = &split->side[side];
+    const qn_column *column = job->columns.rating < 0 ? NULL : &batch->columns[job->columns.rating];
 
-    if (column->type == QN_INT32) {
-        memcpy(ids->narrow + split->n, column->data, (size_t)n * sizeof *ids->narrow);
-        return QN_OK;
-    }
     for (int64_t i = 0; i < n; i++) {
-        const int64_t id = ((const int64_t *)column->data)[i];
+        const double value = column ? ((const double *)column->data)[first + i] : 1.0;
 
-        if (!ids->wide && (id < INT32_MIN || id > INT32_MAX)) {
-            const qn_status st = widen(ctx, split, side, split->n + i);
+        to[i] = (float)value + 0.0f; /* -0 becomes 0: one rating, one pattern of bits */
+    }
+}
 
-            if (st != QN_OK)
-                return st;
-        }
-        if (ids->wide)
-            ids->wide[split->n + i] = id;
-        else
-            ids->narrow[split->n + i] = (int32_t)id;
+static void copy_times(const qn_column *column, int64_t first, int64_t n, int64_t *to)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] = qn_is_valid(column, first + i) ? ((const int64_t *)column->data)[first + i]
+                                               : QN_NO_TIME;
+}
+
+/* From an id on that does not fit four bytes, blocks of this split hold eight. */
+static qn_status widen(read_job *job, qn_row_run *run, const qn_batch *batch, int64_t first,
+                       int64_t n)
+{
+    for (int32_t side = 0; side < 2; side++) {
+        if (run->is_wide[side] || job->side[side].type == QN_ID_STRING ||
+            fits_int32(&batch->columns[side], first, n))
+            continue;
+        run->is_wide[side] = true;
+        return qn_row_run_end(job->ctx, job->raw, run);
     }
     return QN_OK;
 }
 
-static qn_status take_texts(qn_context *ctx, qn_text_set *set, qn_raw_split *split, int32_t side,
-                            const qn_column *column, int64_t n)
+/* Copies rows first .. first + n of the batch, which fit the open block. */
+static qn_status copy_rows(read_job *job, qn_row_run *run, const qn_batch *batch, int64_t first,
+                           int64_t n)
 {
+    const qn_row_columns *to = &run->columns;
     qn_status st = QN_OK;
 
-    for (int64_t i = 0; i < n; i++) {
-        const char *text = (const char *)column->data + column->offsets[i];
-        uint32_t number = 0;
+    for (int32_t side = 0; side < 2; side++) {
+        const qn_column *column = &batch->columns[side];
 
-        QN_TRY(
-            qn_text_set_add(ctx, set, text, column->offsets[i + 1] - column->offsets[i], &number));
-        split->side[side].narrow[split->n + i] = (int32_t)number;
+        if (job->side[side].type == QN_ID_STRING)
+            QN_TRY(copy_texts(job->ctx, &job->side[side].texts[run->thread], column, first, n,
+                              (int32_t *)to->id[side] + run->used));
+        else
+            copy_numbers(column, first, n, run->is_wide[side], to->id[side], run->used);
     }
+    copy_ratings(job, batch, first, n, to->value + run->used);
+    if (to->time)
+        copy_times(&batch->columns[job->columns.time], first, n, to->time + run->used);
+    run->used += n;
 done:
     return st;
 }
 
-static void take_ratings(const read_job *job, qn_raw_split *split, const qn_batch *batch)
-{
-    const qn_column *column = job->columns.rating < 0 ? NULL : &batch->columns[job->columns.rating];
-    float *out = split->value + split->n;
-
-    for (int64_t i = 0; i < batch->n_rows; i++) {
-        const double value = column ? ((const double *)column->data)[i] : 1.0;
-
-        out[i] = (float)value + 0.0f; /* -0 becomes 0: one rating, one pattern of bits */
-    }
-}
-
-static void take_times(qn_raw_split *split, const qn_column *column, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        split->time[split->n + i] =
-            qn_is_valid(column, i) ? ((const int64_t *)column->data)[i] : QN_NO_TIME;
-}
-
-static qn_status take_batch(read_job *job, qn_raw_split *split, const qn_batch *batch)
+static qn_status take_batch(read_job *job, qn_row_run *run, const qn_batch *batch)
 {
     qn_context *ctx = job->ctx;
     qn_status st = QN_OK;
 
-    QN_TRY(make_room(job, split, batch->n_rows));
-    for (int32_t side = 0; side < 2; side++) {
-        const qn_column *column = &batch->columns[side];
+    for (int32_t side = 0; side < 2; side++)
+        if (job->side[side].type != QN_ID_STRING)
+            QN_TRY(note_numbers(ctx, &job->side[side].numbers[run->thread], &batch->columns[side],
+                                batch->n_rows));
+    for (int64_t first = 0; first < batch->n_rows;) {
+        int64_t n;
 
-        if (job->columns.type[side] == QN_ID_STRING)
-            QN_TRY(take_texts(ctx, &job->raw.texts[side][split->thread], split, side, column,
-                              batch->n_rows));
-        else
-            QN_TRY(take_numbers(ctx, split, side, column, batch->n_rows));
+        QN_TRY(qn_row_run_reserve(ctx, job->raw, run));
+        n = run->room - run->used;
+        n = n < batch->n_rows - first ? n : batch->n_rows - first;
+        QN_TRY(widen(job, run, batch, first, n));
+        if (run->room == 0)
+            continue; /* once more, with another block */
+        QN_TRY(copy_rows(job, run, batch, first, n));
+        first += n;
     }
-    take_ratings(job, split, batch);
-    if (job->columns.time >= 0)
-        take_times(split, &batch->columns[job->columns.time], batch->n_rows);
-    split->n += batch->n_rows;
 done:
     return st;
 }
@@ -185,7 +193,7 @@ static qn_status fail_bad_row(read_job *job, int64_t number, const qn_rejects *r
                    rejects->total);
 }
 
-static qn_status read_batches(read_job *job, qn_raw_split *split, int64_t number, qn_reader *reader)
+static qn_status read_batches(read_job *job, qn_row_run *run, int64_t number, qn_reader *reader)
 {
     qn_context *ctx = job->ctx;
     const qn_rejects *rejects = qn_reader_rejects(reader);
@@ -199,11 +207,11 @@ static qn_status read_batches(read_job *job, qn_raw_split *split, int64_t number
             return fail_bad_row(job, number, rejects);
         if (!batch)
             break;
-        QN_TRY(take_batch(job, split, batch));
+        QN_TRY(take_batch(job, run, batch));
         qn_reading_rows(&job->reading, batch->n_rows);
     }
     qn_reading_split_done(&job->reading, number, rejects);
-    QN_TRY(set_capacity(job, split, split->n));
+    QN_TRY(qn_row_run_end(ctx, job->raw, run));
 done:
     return st;
 }
@@ -212,19 +220,20 @@ static qn_status read_split(void *arg, int64_t local, int32_t thread)
 {
     read_job *job = arg;
     const int64_t number = split_number(job->ctx, local);
-    qn_raw_split *split = &job->raw.split[local];
+    qn_row_run *run = &job->run[local];
     qn_reader *reader = NULL;
     qn_status st = QN_OK;
 
-    split->thread = thread;
-    QN_TRY(make_room(job, split, 1));
+    run->thread = thread;
     QN_TRY(qn_source_open_split(job->ctx, job->source, number, job->columns.request, job->columns.n,
                                 &reader));
-    st = read_batches(job, split, number, reader);
+    st = read_batches(job, run, number, reader);
 done:
     qn_reader_close(reader);
     return st;
 }
+
+/* ---- the source ---- */
 
 /* Text ids under text names look like any other row: types do not tell a header apart. The names
  * that are looked for do. Standard input cannot be opened twice. */
@@ -296,70 +305,24 @@ static qn_status open_source(read_job *job, bool want_time, bool need_time)
 static qn_status prepare(read_job *job)
 {
     qn_context *ctx = job->ctx;
-    qn_raw *raw = &job->raw;
+    const int64_t n_splits = qn_source_n_splits(job->source);
     qn_status st = QN_OK;
 
-    raw->n_splits =
-        (qn_source_n_splits(job->source) - qn_rank(ctx) + qn_size(ctx) - 1) / qn_size(ctx);
+    job->n_splits = (n_splits - qn_rank(ctx) + qn_size(ctx) - 1) / qn_size(ctx);
     job->reading.source = job->source;
-    job->reading.n_splits = raw->n_splits;
-    raw->n_threads = qn_context_threads(ctx);
-    raw->with_time = job->columns.time >= 0;
-    QN_NEW0(ctx, raw->split, raw->n_splits, "splits");
-    for (int32_t side = 0; side < 2; side++) {
-        raw->type[side] = job->columns.type[side];
-        QN_NEW0(ctx, raw->texts[side], raw->n_threads, "text ids");
+    job->reading.n_splits = job->n_splits;
+    QN_TRY(qn_triples_create(ctx, job->columns.time >= 0, &job->raw));
+    QN_NEW0(ctx, job->run, job->n_splits, "splits");
+    for (int32_t s = 0; s < 2; s++) {
+        qn_raw_side *side = &job->side[s];
+
+        side->type = job->columns.type[s];
+        side->n_threads = qn_context_threads(ctx);
+        if (side->type == QN_ID_STRING)
+            QN_NEW0(ctx, side->texts, side->n_threads, "text ids");
+        else
+            QN_NEW0(ctx, side->numbers, side->n_threads, "distinct ids");
     }
-done:
-    return st;
-}
-
-/* Rows of each split get their place. */
-static int64_t place_rows(qn_raw *raw)
-{
-    raw->n_rows = 0;
-    for (int64_t s = 0; s < raw->n_splits; s++) {
-        raw->split[s].first = raw->n_rows;
-        raw->n_rows += raw->split[s].n;
-    }
-    return raw->n_rows;
-}
-
-typedef struct join_job {
-    qn_raw *raw;
-    qn_triples *triples;
-} join_job;
-
-static qn_status join_split(void *arg, int64_t s, int32_t thread)
-{
-    join_job *job = arg;
-    qn_raw_split *split = &job->raw->split[s];
-
-    (void)thread;
-    if (split->n > 0) {
-        memcpy(job->triples->value + split->first, split->value,
-               (size_t)split->n * sizeof *split->value);
-        if (job->raw->with_time)
-            memcpy(job->triples->time + split->first, split->time,
-                   (size_t)split->n * sizeof *split->time);
-    }
-    qn_free(split->value);
-    qn_free(split->time);
-    split->value = NULL;
-    split->time = NULL;
-    return QN_OK;
-}
-
-/* The values of all splits in one array, those of the splits freed on the way. */
-static qn_status join_values(qn_context *ctx, qn_raw *raw, qn_triples *t)
-{
-    qn_status st = QN_OK;
-    join_job job = {raw, t};
-
-    QN_NEW(ctx, t->value, raw->n_rows, "ratings");
-    if (raw->with_time)
-        QN_NEW(ctx, t->time, raw->n_rows, "times of ratings");
-    QN_TRY(qn_parallel(ctx, raw->n_splits, join_split, &job));
 done:
     return st;
 }
@@ -414,21 +377,30 @@ static void emit_counts(qn_context *ctx, const qn_triples *t)
         qn_emit_fact(ctx, "data.first_bad_row", t->counts.first_reject);
 }
 
-static qn_status read_all(read_job *job, bool want_time, bool need_time, qn_triples *t)
+static qn_status read_rows(read_job *job)
+{
+    qn_context *ctx = job->ctx;
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_parallel(ctx, job->n_splits, read_split, job));
+    QN_TRY(qn_row_runs_join(ctx, job->raw, job->run, job->n_splits));
+done:
+    return st;
+}
+
+static qn_status read_all(read_job *job, bool want_time, bool need_time, qn_triples **triples)
 {
     qn_context *ctx = job->ctx;
     qn_status st = QN_OK;
 
     QN_TRY_ALL(open_source(job, want_time, need_time));
     QN_TRY_ALL(prepare(job));
-    QN_TRY_ALL(qn_parallel(ctx, job->raw.n_splits, read_split, job));
-    t->n = place_rows(&job->raw);
-    QN_TRY(join_counts(job, &t->counts));
-    QN_TRY_ALL(check_not_empty(job, t));
-    QN_TRY(qn_raw_index(ctx, &job->raw, 0, &t->users, &t->user));
-    QN_TRY(qn_raw_index(ctx, &job->raw, 1, &t->items, &t->item));
-    QN_TRY_ALL(join_values(ctx, &job->raw, t));
-    emit_counts(ctx, t);
+    QN_TRY_ALL(read_rows(job));
+    QN_TRY_ALL(qn_triples_create(ctx, job->raw->has_time, triples));
+    QN_TRY(join_counts(job, &(*triples)->counts));
+    QN_TRY_ALL(check_not_empty(job, *triples));
+    QN_TRY(qn_triples_index(ctx, job->raw, job->side, *triples));
+    emit_counts(ctx, *triples);
 done:
     return st;
 }
@@ -444,8 +416,7 @@ qn_status qn_triples_read(qn_context *ctx, const qn_ratings_options *options, bo
 
     *triples = NULL;
     qn_reading_init(&job.reading);
-    QN_TRY_ALL(qn_calloc_array(ctx, (void **)&t, 1, sizeof *t, "ratings"));
-    QN_TRY(read_all(&job, want_time, need_time, t));
+    QN_TRY(read_all(&job, want_time, need_time, &t));
     totals.rows = t->counts.rows_read;
     totals.bytes_read = t->counts.bytes_read;
     *triples = t;
@@ -453,7 +424,7 @@ qn_status qn_triples_read(qn_context *ctx, const qn_ratings_options *options, bo
 done:
     qn_span_end(ctx, &span, st, &totals);
     qn_triples_free(t);
-    qn_raw_release(&job.raw);
+    release_raw(&job);
     qn_source_free(job.source);
     qn_reading_release(&job.reading);
     return st;

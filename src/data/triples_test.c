@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "base/pool.h"
-#include "data/triples.h"
+#include "data/triples_testing.h"
 #include "engine/comm.h"
 
 typedef struct place {
@@ -82,12 +82,14 @@ static void a_csv_becomes_dictionaries_and_indices(void **state)
 {
     qn_context *ctx = open_context(2);
     qn_triples *t = NULL;
+    flat_rows rows;
 
     (void)state;
     CHECK_OK(ctx, read_text(ctx, "r.csv",
                             "userId,movieId,rating,timestamp\n"
                             "9,30,4.5,100\n2,-7,1,90\n9,10,3,80\n",
                             NULL, true, &t));
+    flatten(ctx, t, &rows);
     CHECK_EQ(t->n, 3);
     CHECK_EQ(t->users.n, 2);
     CHECK_EQ(t->users.type, QN_ID_INT32);
@@ -96,12 +98,12 @@ static void a_csv_becomes_dictionaries_and_indices(void **state)
     CHECK_EQ(t->items.n, 3);
     CHECK_EQ(t->items.number[0], -7);
     CHECK_EQ(t->items.number[2], 30);
-    CHECK_EQ(t->user[0], 1);
-    CHECK_EQ(t->user[1], 0);
-    CHECK_EQ(t->item[0], 2);
-    CHECK_EQ(t->item[2], 1);
-    CHECK(t->value[0] == 4.5f && t->value[1] == 1 && t->value[2] == 3);
-    CHECK_EQ(t->time[2], 80);
+    CHECK_EQ(rows.user[0], 1);
+    CHECK_EQ(rows.user[1], 0);
+    CHECK_EQ(rows.item[0], 2);
+    CHECK_EQ(rows.item[2], 1);
+    CHECK(rows.value[0] == 4.5f && rows.value[1] == 1 && rows.value[2] == 3);
+    CHECK_EQ(rows.time[2], 80);
     CHECK_EQ(t->counts.rows_read, 3);
     CHECK_EQ(t->counts.rows_bad, 0);
     qn_triples_free(t);
@@ -112,21 +114,23 @@ static void ids_past_int32_become_int64_and_far_ids_are_found_by_hash(void **sta
 {
     qn_context *ctx = open_context(2);
     qn_triples *t = NULL;
+    flat_rows rows;
 
     (void)state;
     CHECK_OK(ctx, read_text(ctx, "r.csv",
                             "userId,movieId,rating\n5,1,1\n9000000000,2,2\n"
                             "-9223372036854775808,3,3\n9223372036854775807,2000000000,4\n5,2,5\n",
                             NULL, false, &t));
+    flatten(ctx, t, &rows);
     CHECK_EQ(t->users.type, QN_ID_INT64);
     CHECK_EQ(t->items.type, QN_ID_INT32);
     CHECK_EQ(t->users.n, 4);
     CHECK(t->users.number[0] == INT64_MIN && t->users.number[3] == INT64_MAX);
-    CHECK_EQ(t->user[0], 1);
-    CHECK_EQ(t->user[1], 2);
-    CHECK_EQ(t->user[2], 0);
-    CHECK_EQ(t->user[4], 1);
-    CHECK_EQ(t->item[3], 3);
+    CHECK_EQ(rows.user[0], 1);
+    CHECK_EQ(rows.user[1], 2);
+    CHECK_EQ(rows.user[2], 0);
+    CHECK_EQ(rows.user[4], 1);
+    CHECK_EQ(rows.item[3], 3);
     CHECK_EQ(qn_ids_find(&t->users, "9000000000"), 2);
     CHECK_EQ(qn_ids_find(&t->users, "x"), -1);
     qn_triples_free(t);
@@ -137,12 +141,14 @@ static void text_ids_are_ordered_by_bytes(void **state)
 {
     qn_context *ctx = open_context(3);
     qn_triples *t = NULL;
+    flat_rows rows;
     char text[8];
 
     (void)state;
     CHECK_OK(ctx,
              read_text(ctx, "r.csv", "user,item,rating\nzoe,b,1\nAnn,abc,2\nzo,b,3\n\"o,k\",ab,4\n",
                        NULL, false, &t));
+    flatten(ctx, t, &rows);
     CHECK_EQ(t->users.type, QN_ID_STRING);
     CHECK_EQ(t->users.n, 4);
     CHECK_EQ(qn_ids_find(&t->users, "Ann"), 0);
@@ -151,8 +157,8 @@ static void text_ids_are_ordered_by_bytes(void **state)
     CHECK_EQ(qn_ids_find(&t->users, "zoe"), 3);
     CHECK_EQ(qn_ids_find(&t->users, "z"), -1);
     CHECK_EQ(qn_ids_find(&t->items, "ab"), 0);
-    CHECK_EQ(t->user[0], 3);
-    CHECK_EQ(t->item[0], 2);
+    CHECK_EQ(rows.user[0], 3);
+    CHECK_EQ(rows.item[0], 2);
     CHECK_EQ(qn_ids_format(&t->users, 3, text, sizeof text), 3);
     CHECK_TEXT(text, "zoe");
     CHECK_EQ(qn_ids_format(&t->users, 3, text, 3), 3);
@@ -165,24 +171,28 @@ static void other_names_and_no_names_are_understood(void **state)
 {
     qn_context *ctx = open_context(1);
     qn_triples *t = NULL;
+    flat_rows rows;
 
     (void)state;
     CHECK_OK(ctx, read_text(ctx, "r.csv", "MOVIE_ID,CUST_ID,RATING,DATE\n7,1,5,2005-09-06\n", NULL,
                             true, &t));
+    flatten(ctx, t, &rows);
     CHECK_EQ(t->users.number[0], 1);
     CHECK_EQ(t->items.number[0], 7);
-    CHECK_EQ(t->time[0], 1125964800);
+    CHECK_EQ(rows.time[0], 1125964800);
     qn_triples_free(t);
     CHECK_OK(ctx,
              read_text(ctx, "r.dat", "1::7::5::978300760\n2::7::4::978300761\n", NULL, true, &t));
+    flatten(ctx, t, &rows);
     CHECK_EQ(t->users.n, 2);
     CHECK_EQ(t->items.number[0], 7);
-    CHECK_EQ(t->time[1], 978300761);
+    CHECK_EQ(rows.time[1], 978300761);
     qn_triples_free(t);
     CHECK_OK(ctx, read_text(ctx, "r.txt", "7:\n1,5,2005-09-06\n2,3,2005-09-07\n", NULL, true, &t));
+    flatten(ctx, t, &rows);
     CHECK_EQ(t->users.n, 2);
     CHECK_EQ(t->items.number[0], 7);
-    CHECK(t->value[1] == 3);
+    CHECK(rows.value[1] == 3);
     qn_triples_free(t);
     close_context(ctx);
 }
@@ -193,11 +203,13 @@ static void no_rating_column_makes_every_rating_one(void **state)
     qn_ratings_options options = options_for(&input);
     qn_context *ctx = open_context(1);
     qn_triples *t = NULL;
+    flat_rows rows;
 
     (void)state;
     options.rating_col = "";
     CHECK_OK(ctx, read_text(ctx, "r.csv", "userId,movieId\n1,2\n3,4\n", &options, false, &t));
-    CHECK(t->value[0] == 1 && t->value[1] == 1);
+    flatten(ctx, t, &rows);
+    CHECK(rows.value[0] == 1 && rows.value[1] == 1);
     qn_triples_free(t);
     close_context(ctx);
 }
@@ -480,6 +492,7 @@ static void temporal_and_leave_one_out_take_the_last_rows(void **state)
     qn_context *ctx = open_context(1);
     qn_split_spec spec = {QN_SPLIT_TEMPORAL, 0.6, 0};
     qn_triples *t = NULL, *taken = NULL;
+    flat_rows rows;
     uint8_t part[5];
 
     (void)state;
@@ -493,21 +506,23 @@ static void temporal_and_leave_one_out_take_the_last_rows(void **state)
     CHECK_EQ(taken->n, 2);
     CHECK_EQ(taken->items.n, 2);
     CHECK_EQ(taken->items.number[0], 11);
-    CHECK_EQ(taken->item[0], 1);
-    CHECK_EQ(taken->time[1], 60);
+    flatten(ctx, taken, &rows);
+    CHECK_EQ(rows.item[0], 1);
+    CHECK_EQ(rows.time[1], 60);
     qn_triples_free(taken);
-    qn_free(t->time);
-    t->time = NULL;
+    qn_triples_free(t);
+    CHECK_OK(ctx, read_text(ctx, "r.csv", "userId,movieId,rating\n1,2,3\n", NULL, false, &t));
     CHECK_EQ(qn_triples_split(ctx, t, &spec, part), QN_EINVAL);
     CHECK_ERROR(ctx, "--timestamp-col");
     qn_triples_free(t);
     close_context(ctx);
 }
 
-static void rows_map_to_the_ids_of_a_model(void **state)
+static void ids_have_places_among_those_of_a_model(void **state)
 {
     qn_context *ctx = open_context(1);
-    int64_t numbers[] = {3, 5}, offsets[] = {0, 2, 3}, user[3], item[3];
+    int64_t numbers[] = {3, 5}, offsets[] = {0, 2, 3};
+    int64_t *user = NULL, *item = NULL;
     char texts[] = "117";
     const qn_ids users = {.type = QN_ID_INT64, .n = 2, .number = numbers};
     const qn_ids items = {.type = QN_ID_STRING, .n = 2, .text = texts, .offset = offsets};
@@ -516,9 +531,12 @@ static void rows_map_to_the_ids_of_a_model(void **state)
     (void)state;
     CHECK_OK(ctx, read_text(ctx, "r.csv", "userId,movieId,rating\n5,11,1\n4,7,1\n3,1,1\n", NULL,
                             false, &t));
-    CHECK_OK(ctx, qn_triples_map(ctx, t, &users, &items, user, item));
-    CHECK(user[0] == 1 && user[1] == -1 && user[2] == 0);
-    CHECK(item[0] == 0 && item[1] == 1 && item[2] == -1);
+    CHECK_OK(ctx, qn_ids_place(ctx, &t->users, &users, &user));
+    CHECK_OK(ctx, qn_ids_place(ctx, &t->items, &items, &item));
+    CHECK(user[0] == 0 && user[1] == -1 && user[2] == 1); /* of 3, 4, 5 */
+    CHECK(item[0] == -1 && item[1] == 1 && item[2] == 0); /* of 1, 7, 11 */
+    qn_free(user);
+    qn_free(item);
     qn_triples_free(t);
     close_context(ctx);
 }
@@ -586,7 +604,7 @@ int main(void)
         cmocka_unit_test(text_ids_give_one_answer_for_any_threads_and_ranks),
         cmocka_unit_test(splits_are_parsed_or_explained),
         cmocka_unit_test(temporal_and_leave_one_out_take_the_last_rows),
-        cmocka_unit_test(rows_map_to_the_ids_of_a_model),
+        cmocka_unit_test(ids_have_places_among_those_of_a_model),
         cmocka_unit_test(reading_survives_every_failed_allocation),
         cmocka_unit_test(ml_latest_small_is_read_whole),
     };

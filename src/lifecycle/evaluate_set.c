@@ -1,9 +1,7 @@
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/context.h"
-#include "data/ratings_exchange.h"
 #include "engine/comm.h"
 #include "lifecycle/evaluate_impl.h"
 
@@ -32,107 +30,6 @@ void qn_ids_map(const qn_ids *from, int64_t first, int64_t end, const qn_ids *to
         else
             map[i - first] = qn_ids_find_number(to, from->number[i]);
     }
-}
-
-/* ---- rows to the ranks that judge their users ---- */
-
-typedef struct test_row {
-    uint32_t user, item;
-    float value;
-} test_row;
-
-typedef struct bringing {
-    qn_context *ctx;
-    const qn_triples *test;
-    const int32_t *owner; /* [users] */
-    test_row *row;        /* [n] of this rank's users */
-    int64_t n, capacity;
-} bringing;
-
-static qn_status fill_rows(void *arg, int64_t round, void *records, int32_t *rank, int64_t *n)
-{
-    const bringing *b = arg;
-    const qn_triples *t = b->test;
-    const int64_t first = round * QN_ROUND_RECORDS;
-    const int64_t end = first + QN_ROUND_RECORDS < t->n ? first + QN_ROUND_RECORDS : t->n;
-    test_row *row = records;
-
-    for (int64_t i = first; i < end; i++) {
-        rank[*n] = b->owner[t->user[i]];
-        row[(*n)++] = (test_row){t->user[i], t->item[i], t->value[i]};
-    }
-    return QN_OK;
-}
-
-static qn_status take_rows(void *arg, const void *records, int64_t n)
-{
-    bringing *b = arg;
-    qn_status st = QN_OK;
-
-    if (b->n + n > b->capacity) {
-        b->capacity = b->n + n;
-        QN_GROW(b->ctx, b->row, b->capacity, "test ratings by user");
-    }
-    if (n > 0)
-        memcpy(b->row + b->n, records, (size_t)n * sizeof *b->row);
-    b->n += n;
-done:
-    return st;
-}
-
-static int by_user_item_rating(const void *a, const void *b)
-{
-    const test_row *x = a, *y = b;
-
-    if (x->user != y->user)
-        return x->user < y->user ? -1 : 1;
-    if (x->item != y->item)
-        return x->item < y->item ? -1 : 1;
-    return (x->value > y->value) - (x->value < y->value);
-}
-
-static qn_status keep_rows(bringing *b, qn_triples **out)
-{
-    qn_context *ctx = b->ctx;
-    qn_triples *t = NULL;
-    qn_status st = QN_OK;
-
-    if (b->n > 0)
-        qsort(b->row, (size_t)b->n, sizeof *b->row, by_user_item_rating);
-    QN_NEW0(ctx, t, 1, "test ratings by user");
-    QN_NEW(ctx, t->user, b->n, "test ratings by user");
-    QN_NEW(ctx, t->item, b->n, "test ratings by user");
-    QN_NEW(ctx, t->value, b->n, "test ratings by user");
-    t->n = b->n;
-    for (int64_t i = 0; i < b->n; i++) {
-        t->user[i] = b->row[i].user;
-        t->item[i] = b->row[i].item;
-        t->value[i] = b->row[i].value;
-    }
-    *out = t;
-    t = NULL;
-done:
-    qn_triples_free(t);
-    return st;
-}
-
-/* Collective. */
-static qn_status rows_by_user(qn_context *ctx, const qn_triples *test, const int32_t *owner,
-                              qn_triples **out)
-{
-    bringing b = {.ctx = ctx, .test = test, .owner = owner};
-    const qn_exchange rows = {.record_bytes = sizeof(test_row),
-                              .n_rounds = (test->n + QN_ROUND_RECORDS - 1) / QN_ROUND_RECORDS,
-                              .arg = &b,
-                              .fill = fill_rows,
-                              .receive = take_rows};
-    qn_status st = QN_OK;
-
-    QN_TRY(qn_exchange_run(ctx, &rows));
-    QN_TRY_ALL(keep_rows(&b, out));
-done:
-    qn_free(b.row);
-    return st;
 }
 
 /* ---- the set ---- */
@@ -184,7 +81,7 @@ qn_status qn_test_set_make(qn_context *ctx, const qn_als_model *model, const qn_
     set->end_user = first_user_of(set, set->end_cell);
     QN_TRY_ALL(prepare(ctx, set, &owner));
     QN_TRY(qn_comm_sum_int64(ctx, &set->n_rows, 1));
-    QN_TRY(rows_by_user(ctx, test, owner, &set->rows));
+    QN_TRY(qn_triples_by_user(ctx, test, owner, &set->rows));
     qn_ids_map(&test->users, set->first_user, set->end_user, &model->users, set->user);
     qn_ids_map(&test->items, 0, set->n_items, &model->items, set->item);
 done:

@@ -38,19 +38,13 @@ static qn_status make_triples(qn_context *ctx, const qn_rating *row, int64_t n, 
     qn_triples *t = NULL;
     const bool is_test = n == N_TEST;
 
-    QN_NEW0(ctx, t, 1, "triples");
-    t->n = n;
+    QN_TRY(qn_triples_create(ctx, false, &t));
     QN_TRY(make_ids(ctx, is_test ? test_user_ids : train_user_ids, is_test ? 4 : 3, &t->users));
     QN_TRY(make_ids(ctx, is_test ? test_item_ids : train_item_ids, is_test ? 5 : 3, &t->items));
-    QN_NEW(ctx, t->user, n, "triples");
-    QN_NEW(ctx, t->item, n, "triples");
-    QN_NEW(ctx, t->value, n, "triples");
     for (int64_t i = 0; i < n; i++) {
         const qn_rating *r = &row[reversed ? n - 1 - i : i];
 
-        t->user[i] = r->user;
-        t->item[i] = r->item;
-        t->value[i] = r->value;
+        QN_TRY(qn_triples_append(ctx, t, 1, &r->user, &r->item, &r->value, NULL));
     }
     *out = t;
     t = NULL;

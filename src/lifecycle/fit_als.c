@@ -79,21 +79,10 @@ static qn_status read_test(fit_job *job)
 
 static qn_status cut(fit_job *job)
 {
-    qn_context *ctx = job->ctx;
     qn_triples *all = job->train;
-    uint8_t *part = NULL;
-    qn_status st = QN_OK;
 
     job->train = NULL;
-    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&part, all->n, sizeof *part, "sides of rows"));
-    QN_TRY(qn_triples_split(ctx, all, &job->split, part));
-    QN_TRY(qn_triples_take(ctx, all, part, 1, false, &job->test));
-    QN_TRY(qn_triples_take(ctx, all, part, 0, true, &job->train));
-    job->train->counts = all->counts;
-done:
-    qn_free(part);
-    qn_triples_free(all);
-    return st;
+    return qn_triples_cut(job->ctx, &all, &job->split, &job->train, &job->test);
 }
 
 static void take_counts(fit_job *job)
@@ -135,7 +124,7 @@ static qn_status load(fit_job *job)
     qn_status st = QN_OK;
 
     QN_TRY(qn_triples_read(ctx, job->input, need_time, need_time, &job->train));
-    QN_TRY(qn_triples_merge_duplicates(ctx, job->train, rule));
+    QN_TRY(qn_triples_merge_duplicates(ctx, &job->train, rule));
     if (job->options->test.n > 0)
         QN_TRY(read_test(job));
     else if (job->options->split)

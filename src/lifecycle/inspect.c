@@ -221,19 +221,46 @@ done:
     return st;
 }
 
-static void take_spread(const qn_triples *t, qn_inspect_result *result)
+typedef struct spread {
+    double mean, sum, squares;
+} spread;
+
+static qn_status sum_values(void *arg, const qn_triples_view *view, int64_t block, int32_t thread)
 {
-    double sum = 0, squares = 0;
+    spread *s = arg;
 
-    for (int64_t i = 0; i < t->n; i++)
-        sum += (double)t->value[i];
-    result->mean_rating = sum / (double)t->n;
-    for (int64_t i = 0; i < t->n; i++) {
-        const double d = (double)t->value[i] - result->mean_rating;
+    (void)block;
+    (void)thread;
+    for (int64_t i = 0; i < view->n; i++)
+        s->sum += (double)view->value[i];
+    return QN_OK;
+}
 
-        squares += d * d;
+static qn_status sum_squares(void *arg, const qn_triples_view *view, int64_t block, int32_t thread)
+{
+    spread *s = arg;
+
+    (void)block;
+    (void)thread;
+    for (int64_t i = 0; i < view->n; i++) {
+        const double d = (double)view->value[i] - s->mean;
+
+        s->squares += d * d;
     }
-    result->std_rating = t->n > 1 ? sqrt(squares / (double)(t->n - 1)) : 0;
+    return QN_OK;
+}
+
+static qn_status take_spread(qn_context *ctx, const qn_triples *t, qn_inspect_result *result)
+{
+    spread s = {0};
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_triples_each_in_order(ctx, t, sum_values, &s));
+    s.mean = result->mean_rating = s.sum / (double)t->n;
+    QN_TRY(qn_triples_each_in_order(ctx, t, sum_squares, &s));
+    result->std_rating = t->n > 1 ? sqrt(s.squares / (double)(t->n - 1)) : 0;
+done:
+    return st;
 }
 
 static qn_status take_ratings(qn_context *ctx, const qn_ratings *r, qn_inspect_result *result)
@@ -275,7 +302,7 @@ static qn_status inspect_ratings(qn_context *ctx, const qn_ratings_options *give
 
     options.on_bad_row = QN_BAD_ROW_SKIP;
     QN_TRY(qn_triples_read(ctx, &options, true, false, &triples));
-    take_spread(triples, result);
+    QN_TRY(take_spread(ctx, triples, result));
     QN_TRY(qn_ratings_from_triples(ctx, &triples, options.partitions, &ratings));
     QN_TRY(take_ratings(ctx, ratings, result));
     result->kind = QN_INSPECT_RATINGS;

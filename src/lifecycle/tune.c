@@ -104,17 +104,21 @@ static uint64_t id_key(const qn_ids *ids, uint32_t i)
 }
 
 /* The fold of a rating depends on its ids alone. */
-static void draw_folds(const tune_job *job)
+static qn_status draw_folds(void *arg, const qn_triples_view *view, int64_t block, int32_t thread)
 {
+    const tune_job *job = arg;
     const qn_triples *t = job->all;
 
-    for (int64_t i = 0; i < t->n; i++) {
+    (void)block;
+    (void)thread;
+    for (int64_t i = 0; i < view->n; i++) {
         const qn_random random =
-            qn_philox(job->options->split_seed, QN_STREAM_FOLD, id_key(&t->users, t->user[i]),
-                      id_key(&t->items, t->item[i]));
+            qn_philox(job->options->split_seed, QN_STREAM_FOLD, id_key(&t->users, view->user[i]),
+                      id_key(&t->items, view->item[i]));
 
-        job->fold[i] = (uint8_t)(qn_uniform(&random, 0) * job->options->folds);
+        job->fold[view->first + i] = (uint8_t)(qn_uniform(&random, 0) * job->options->folds);
     }
+    return QN_OK;
 }
 
 /* A split says 1 for test; folds want the test of fold 0 to be 0. */
@@ -137,11 +141,11 @@ static qn_status read_all(tune_job *job)
     qn_status st = QN_OK;
 
     QN_TRY(qn_triples_read(ctx, job->input, need_time, need_time, &job->all));
-    QN_TRY(qn_triples_merge_duplicates(ctx, job->all, rule));
+    QN_TRY(qn_triples_merge_duplicates(ctx, &job->all, rule));
     QN_NEW(ctx, job->fold, job->all->n, "folds of ratings");
     QN_NEW(ctx, job->score, result->n_rows * result->folds, "scores of the grid");
     if (job->options->folds > 0)
-        draw_folds(job);
+        QN_TRY(qn_triples_each(ctx, job->all, draw_folds, job));
     else
         QN_TRY(draw_split(job));
     result->counts = job->all->counts;

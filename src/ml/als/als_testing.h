@@ -54,23 +54,30 @@ static inline qn_status test_ratings(qn_context *ctx, const test_rating *list, i
 {
     qn_status st = QN_OK;
     qn_triples *t = NULL;
+    uint32_t *user = NULL, *item = NULL;
+    float *value = NULL;
+    int64_t n_rows = 0;
 
     *ratings = NULL;
-    QN_NEW0(ctx, t, 1, "triples");
+    QN_TRY(qn_triples_create(ctx, false, &t));
     QN_TRY(test_ids(ctx, list, n, true, &t->users));
     QN_TRY(test_ids(ctx, list, n, false, &t->items));
-    QN_NEW(ctx, t->user, n, "triples");
-    QN_NEW(ctx, t->item, n, "triples");
-    QN_NEW(ctx, t->value, n, "triples");
+    QN_NEW(ctx, user, n, "triples");
+    QN_NEW(ctx, item, n, "triples");
+    QN_NEW(ctx, value, n, "triples");
     for (int64_t i = n - 1; i >= 0; i--) {
         if (i % qn_size(ctx) != qn_rank(ctx))
             continue;
-        t->user[t->n] = (uint32_t)test_find(&t->users, list[i].user);
-        t->item[t->n] = (uint32_t)test_find(&t->items, list[i].item);
-        t->value[t->n++] = list[i].value;
+        user[n_rows] = (uint32_t)test_find(&t->users, list[i].user);
+        item[n_rows] = (uint32_t)test_find(&t->items, list[i].item);
+        value[n_rows++] = list[i].value;
     }
+    QN_TRY(qn_triples_append(ctx, t, n_rows, user, item, value, NULL));
     QN_TRY(qn_ratings_from_triples(ctx, &t, partitions, ratings));
 done:
+    qn_free(user);
+    qn_free(item);
+    qn_free(value);
     qn_triples_free(t);
     return st;
 }
