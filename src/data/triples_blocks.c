@@ -326,7 +326,7 @@ done:
 
 size_t qn_ratings_room(qn_context *ctx)
 {
-    const size_t limit = qn_budget_limit(ctx->budget), used = qn_budget_used(ctx->budget);
+    const size_t least = qn_budget_limit(ctx->budget) / 16, room = qn_context_room(ctx);
 
-    return limit > used + limit / 4 ? limit - used : limit / 4;
+    return room > least ? room : least;
 }

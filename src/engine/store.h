@@ -98,5 +98,9 @@ void qn_context_stores(qn_context *ctx, qn_store_visit *visit, void *arg);
 /* Sums over all stores of the context, those that are freed included in what is counted "ever";
  * n_blocks, bytes, bytes_resident and bytes_on_disk are of those that live. */
 qn_store_stats qn_context_store_totals(qn_context *ctx);
+/* Bytes that allocations of this context can still have: what the budget has left, and what blocks
+ * in memory would give by leaving where there is a scratch folder. Plan with it, not with the
+ * budget's use: blocks fill whatever is left. */
+size_t qn_context_room(qn_context *ctx);
 
 #endif

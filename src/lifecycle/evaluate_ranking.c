@@ -9,6 +9,7 @@
 #include "base/pool.h"
 #include "base/rng.h"
 #include "engine/comm.h"
+#include "engine/store.h"
 #include "lifecycle/evaluate_impl.h"
 #include "ml/als/als_seen.h"
 
@@ -251,8 +252,7 @@ done:
 static qn_status prepare_batches(ranking_job *job)
 {
     qn_context *ctx = job->ctx;
-    const size_t limit = qn_budget_limit(ctx->budget), used = qn_budget_used(ctx->budget);
-    const int64_t left = used < limit ? (int64_t)((limit - used) / 16) : 0;
+    const int64_t left = (int64_t)(qn_context_room(ctx) / 16);
     const int64_t room = left < BATCH_MIN_BYTES ? BATCH_MIN_BYTES
                          : left > BATCH_BYTES   ? BATCH_BYTES
                                                 : left;

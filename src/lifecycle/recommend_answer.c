@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/context.h"
 #include "engine/comm.h"
+#include "engine/store.h"
 #include "lifecycle/recommend_impl.h"
 
 /* Of a batch, for each rank: bounds what is held, whatever the number of rows. */
@@ -287,12 +288,11 @@ done:
 static qn_status measure_batches(answering *a)
 {
     qn_context *ctx = a->ctx;
-    const size_t limit = qn_budget_limit(ctx->budget), used = qn_budget_used(ctx->budget);
     const int64_t row_bytes =
         (int64_t)a->k *
         (int64_t)(2 * sizeof(answer) + 12 + 2 * (size_t)a->most * sizeof(qn_reason_found));
     const int64_t most_rows = ROWS_AT_ONCE * qn_size(ctx);
-    int64_t room = used < limit ? (int64_t)((limit - used) / 16) : 0;
+    int64_t room = (int64_t)(qn_context_room(ctx) / 16);
     qn_status st = QN_OK;
 
     QN_TRY(qn_comm_min_int64(ctx, &room, 1));

@@ -64,17 +64,16 @@ static qn_status als_check_memory(const als_fit *fit)
     const size_t factors = copies * rows * (size_t)eq->stride * sizeof(float);
     const size_t scratch =
         (size_t)fit->n_threads * als_work_bytes(eq) + (size_t)fit->n_cells * als_cell_bytes(eq);
-    const size_t limit = qn_budget_limit(fit->ctx->budget);
-    const size_t used = qn_budget_used(fit->ctx->budget);
+    const size_t room = qn_context_room(fit->ctx);
     const size_t need = factors + scratch;
     char text[4][32];
 
-    if (used <= limit && need <= limit - used)
+    if (need <= room)
         return QN_OK;
     qn_format_bytes((double)need, text[0]);
     qn_format_bytes((double)factors, text[1]);
     qn_format_bytes((double)scratch, text[2]);
-    qn_format_bytes((double)(used < limit ? limit - used : 0), text[3]);
+    qn_format_bytes((double)room, text[3]);
     return qn_fail(fit->ctx, QN_ENOMEM,
                    "fit als at rank %d needs %s (factors %s, scratch of %d threads %s) and %s are "
                    "left: lower --rank or raise --memory",
