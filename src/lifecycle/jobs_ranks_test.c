@@ -210,6 +210,7 @@ static void every_shape_agrees(fixture *f, job_body *body)
     char *lines, *file, said[sizeof f->said[0]];
 
     CHECK_EQ(run(f, 1, 1, body), QN_OK);
+    CHECK(f->said[0][0] || f->n_lines > 0 || qn_path_exists(f->out));
     lines = strdup(qn_string_text(&f->lines));
     file = output(f);
     memcpy(said, f->said[0], sizeof said);
@@ -335,9 +336,11 @@ static qn_status evaluate_rank(qn_context *ctx, fixture *f, int32_t rank)
 
     QN_TRY(qn_evaluate_run(ctx, &f->evaluate, &f->columns, &f->ranking, &f->scoring, &result));
     qn_json_open(&j, NULL, '{');
-    qn_evaluation_json(&result.evaluation, &j);
+    if (!result.algo->table)
+        qn_evaluation_json(&result.evaluation, &j);
     qn_json_close(&j, '}');
-    snprintf(f->said[rank], sizeof f->said[rank], "%s", qn_string_text(&j.out));
+    snprintf(f->said[rank], sizeof f->said[rank], "%s %s %s", result.digest, qn_string_text(&j.out),
+             qn_string_text(&result.figures.out));
 done:
     qn_json_release(&j);
     qn_evaluate_result_release(&result);
@@ -409,6 +412,16 @@ static void fit_tables(fixture *f, const char *name, const void *params)
     f->fit.overwrite = true;
     every_shape_agrees(f, fit_table_rank);
     CHECK(strstr(f->said[0], "{") != NULL);
+    if (f->has_model) {
+        f->evaluate.input = f->predict.input = f->matrix.input;
+        qn_params_init(&qn_ranking_table, &f->ranking);
+        f->scoring.label = "label";
+        f->predict.output = f->out;
+        every_shape_agrees(f, evaluate_rank);
+        CHECK(strlen(f->said[0]) > 100);
+        f->scoring.label = NULL;
+        every_shape_agrees(f, predict_rank);
+    }
     f->matrix.label = "none";
     CHECK(run(f, 1, 3, fit_table_rank) != QN_OK);
 }
