@@ -6,6 +6,7 @@
 #include "cli/job.h"
 #include "cli/resume.h"
 #include "cli/show.h"
+#include "engine/comm.h"
 #include "lifecycle/fit_als.h"
 #include "run/record.h"
 #include "run/resume.h"
@@ -113,12 +114,14 @@ static void show_end(const qn_cli *cli, const qn_fit_als_options *options,
         printf("digest    %s\n", r->digest);
     if (qn_record_path(cli->record))
         printf("record    %s\n", qn_record_path(cli->record));
-    printf(
-        "time      load %s, fit %s, evaluate %s, save %s, total %s; %d threads, %s, most held %s\n",
-        qn_show_seconds(r->load_s).text, qn_show_seconds(r->fit_s).text,
-        qn_show_seconds(r->evaluate_s).text, qn_show_seconds(r->save_s).text,
-        qn_show_seconds(r->total_s).text, (int)qn_context_threads(cli->ctx),
-        qn_context_kernels(cli->ctx), qn_show_bytes((double)qn_context_peak(cli->ctx)).text);
+    printf("time      load %s, fit %s, evaluate %s, save %s, total %s; ",
+           qn_show_seconds(r->load_s).text, qn_show_seconds(r->fit_s).text,
+           qn_show_seconds(r->evaluate_s).text, qn_show_seconds(r->save_s).text,
+           qn_show_seconds(r->total_s).text);
+    if (qn_size(cli->ctx) > 1)
+        printf("%d workers of ", (int)qn_size(cli->ctx));
+    printf("%d threads, %s, most held %s\n", (int)qn_context_threads(cli->ctx),
+           qn_context_kernels(cli->ctx), qn_show_bytes((double)qn_context_peak(cli->ctx)).text);
 }
 
 static void show_result(const qn_cli *cli, const qn_fit_als_result *r, const loss_seen *seen)
@@ -148,7 +151,7 @@ static qn_status run_fit_als(qn_cli *cli)
     QN_TRY(
         qn_fit_als_run(cli->ctx, cli->values[0], ratings, cli->values[2], cli->values[3], &result));
     qn_json_open(&reference, "reference", '{');
-    qn_fit_als_reference_json(&result, 1, ratings->partitions, &reference);
+    qn_fit_als_reference_json(&result, qn_size(cli->ctx), ratings->partitions, &reference);
     qn_json_close(&reference, '}');
 done:
     st = qn_cli_job_end(cli, st, qn_string_text(&reference.out));

@@ -68,5 +68,6 @@ const qn_command qn_cmd_predict = {
              "CSV, TSV, JSON lines or Parquet; - is standard output.",
     .examples = "  quern predict --model model --input pairs.csv --output predictions.csv\n"
                 "  quern predict --model model --input test.parquet --output - | head\n",
+    .takes_workers = true,
     .run = run_predict,
 };

@@ -53,6 +53,7 @@ const qn_command qn_cmd_recommend = {
                 "--exclude-seen ratings.csv\n"
                 "  quern recommend --model model --all-users -k 10 --output top10.parquet\n"
                 "  quern recommend --model model --new-user mine.csv --titles movies.csv\n",
+    .takes_workers = true,
     .run = run_recommend,
 };
 
@@ -72,6 +73,7 @@ const qn_command qn_cmd_similar = {
     .table = {&qn_similar_table},
     .usage = "--model DIR (--item ID | --user ID) [-k 10] [--titles FILE] [options]",
     .examples = "  quern similar --model model --item 1 -k 5 --titles movies.csv\n",
+    .takes_workers = true,
     .run = run_similar,
 };
 
@@ -160,5 +162,6 @@ const qn_command qn_cmd_explain = {
     .usage = "--model DIR --user ID --item ID --ratings TRAIN... [--titles FILE] [options]",
     .examples = "  quern explain --model model --user 1 --item 318 --ratings ratings.csv "
                 "--titles movies.csv\n",
+    .takes_workers = true,
     .run = run_explain,
 };

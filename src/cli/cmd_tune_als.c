@@ -128,5 +128,6 @@ const qn_command qn_cmd_tune_als = {
              "[--model DIR] [options]",
     .examples = "  quern tune als --input ratings.csv --grid rank=10,20,50 --grid "
                 "reg-param=.02,.05,.1 --folds 3 --model best\n",
+    .takes_workers = true,
     .run = run_tune_als,
 };
