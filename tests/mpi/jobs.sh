@@ -3,7 +3,8 @@
 # workers: the files, the figures and the lines of the plain run, and one error where a worker fails.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-. "$here/lib.sh" "$1"
+flavour=$1
+. "$here/lib.sh"
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 cd "$place"
