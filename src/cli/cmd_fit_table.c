@@ -5,9 +5,11 @@
 #include "base/params_out.h"
 #include "cli/commands.h"
 #include "cli/job.h"
+#include "cli/resume.h"
 #include "cli/show.h"
 #include "lifecycle/fit_table.h"
 #include "run/record.h"
+#include "run/resume.h"
 
 static void show_read(const qn_terminal *out, const qn_matrix_options *input,
                       const qn_fit_table_result *r)
@@ -157,6 +159,7 @@ qn_status qn_cmd_fit_table_run(qn_cli *cli)
     qn_status st = QN_OK;
 
     QN_TRY(qn_cli_job_start(cli, algo->name));
+    QN_TRY(qn_cli_checkpoint_open(cli, 3));
     QN_TRY(
         qn_fit_table_run(cli->ctx, algo, cli->values[0], cli->values[1], cli->values[2], &result));
     qn_json_open(&members, "fit", '{');
@@ -179,7 +182,8 @@ done:
     const qn_command qn_cmd_fit_##algorithm = {                                                    \
         .name = "fit " #algorithm,                                                                 \
         .algo = &qn_algo_##algorithm,                                                              \
-        .table = {&qn_fit_table_table, &qn_matrix_table, &qn_##algorithm##_table},                 \
+        .table = {&qn_fit_table_table, &qn_matrix_table, &qn_##algorithm##_table,                  \
+                  &qn_resume_table},                                                               \
         .usage = "--input FILE... [--features COL,...] [--label COL] --model DIR [options]",       \
         .takes_workers = true,                                                                     \
         .run = qn_cmd_fit_table_run,                                                               \

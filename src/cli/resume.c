@@ -8,7 +8,6 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "base/params_out.h"
 #include "cli/job.h"
 #include "cli/show.h"
 #include "engine/comm.h"
@@ -91,7 +90,7 @@ static qn_status fail_changed(qn_context *ctx, const char *name, const char *was
 {
     char option[64];
 
-    qn_param_cli_name(name, option, sizeof option);
+    qn_cli_option_name(name, option);
     return qn_fail(ctx, QN_EINVAL, "%s was %s, now it is %s: %s\ntry: leave %s out", option,
                    *was ? was : "not given", *now ? now : "not given",
                    grows ? "it may only grow" : "a run that is resumed keeps its options", option);

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/context.h"
 #include "data/assemble.h"
+#include "engine/checkpoint.h"
 #include "engine/comm.h"
 #include "lifecycle/events.h"
 #include "ml/model_dir.h"
@@ -313,6 +314,8 @@ static void describe_run(const fit_job *job, qn_json *j)
     qn_string_addf(&command, "fit %s", job->algo->name);
     qn_json_open(j, NULL, '{');
     qn_json_text(j, "command", qn_string_text(&command));
+    if (qn_checkpoint_attached(job->ctx))
+        qn_json_text(j, "run_id", qn_checkpoint_run_id(qn_checkpoint_attached(job->ctx)));
     qn_json_open(j, "inputs", '[');
     for (int64_t i = 0; i < job->input->input.n; i++)
         qn_json_text(j, NULL, job->input->input.item[i]);

@@ -94,11 +94,16 @@ static void emit_step(const kmeans_fit *fit, const qn_kmeans_model *model, doubl
     qn_emit(fit->ctx, &event);
 }
 
+/* From where a checkpoint left off, or from the start. */
 static qn_status iterate(kmeans_fit *fit, qn_kmeans_model *model)
 {
     qn_status st = QN_OK;
+    bool is_resumed = false;
 
     fit->spread = NAN;
+    QN_TRY(kmeans_resume(fit, model, &is_resumed));
+    if (!is_resumed)
+        QN_TRY(kmeans_start(fit));
     while (model->iterations < fit->params->max_iter && !model->has_converged) {
         const double start = qn_seconds();
         char name[32];
@@ -112,6 +117,7 @@ static qn_status iterate(kmeans_fit *fit, qn_kmeans_model *model)
         model->has_converged = move_centres(fit);
         model->iterations++;
         emit_step(fit, model, qn_seconds() - start);
+        QN_TRY(kmeans_save_state(fit, model));
     }
 done:
     return st;
@@ -216,7 +222,6 @@ qn_status qn_kmeans_fit(qn_context *ctx, const qn_kmeans_params *params, const q
     *model = NULL;
     fit.job = qn_job_start(ctx, "fit");
     QN_TRY_ALL(prepare(&fit, &made));
-    QN_TRY(kmeans_start(&fit));
     QN_TRY(iterate(&fit, made));
     QN_TRY(finish(&fit, made));
     warn(&fit, made);

@@ -155,6 +155,12 @@ typedef struct kmeans_fit {
     double spread; /* sum of weight x squared distance to centres.mean; NaN: not known yet */
 } kmeans_fit;
 
+/* Takes up the checkpoint of the context, if there is one to go on from: centres, spread and what
+ * the model knows of iterations. Collective. kmeans_checkpoint.c */
+qn_status kmeans_resume(kmeans_fit *fit, qn_kmeans_model *model, bool *is_resumed);
+/* Saves where it is due. Collective. */
+qn_status kmeans_save_state(const kmeans_fit *fit, const qn_kmeans_model *model);
+
 /* Puts the start into fit->centres. Collective. kmeans_start.c */
 qn_status kmeans_start(kmeans_fit *fit);
 /* k-means|| in kmeans_init.c. Collective. */
