@@ -152,6 +152,45 @@ static int64_t combine_min(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Above this many numbers each rank combines a slice of them: all of them from every rank would
+ * take memory and move bytes with the square of the ranks. */
+#define COMBINE_WHOLE 4096
+
+/* What the slices of all ranks take. */
+static void cut_slices(int64_t n, int32_t size, size_t *bytes)
+{
+    for (int32_t r = 0; r < size; r++)
+        bytes[r] = (size_t)(n * (r + 1) / size - n * r / size) * sizeof(int64_t);
+}
+
+static qn_status combine_slices(qn_context *ctx, int64_t *values, int64_t n, combine *op)
+{
+    const int32_t size = ctx->comm->size, rank = ctx->comm->rank;
+    const int64_t first = n * rank / size, own = n * (rank + 1) / size - first;
+    qn_status st = QN_OK;
+    int64_t *all = NULL;
+    size_t *slice = NULL, *mine = NULL;
+
+    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&all, own * size, sizeof *all, "sums of all workers"));
+    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&slice, size, sizeof *slice, "sums of all workers"));
+    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&mine, size, sizeof *mine, "sums of all workers"));
+    cut_slices(n, size, slice);
+    for (int32_t r = 0; r < size; r++)
+        mine[r] = slice[rank];
+    QN_TRY(qn_comm_exchange(ctx, values, slice, all, mine));
+    for (int64_t i = 0; i < own; i++) {
+        values[first + i] = all[i];
+        for (int32_t r = 1; r < size; r++)
+            values[first + i] = op(values[first + i], all[r * own + i]);
+    }
+    QN_TRY(qn_comm_allgatherv(ctx, values + first, slice[rank], values, slice));
+done:
+    qn_free(all);
+    qn_free(slice);
+    qn_free(mine);
+    return st;
+}
+
 static qn_status all_combine(qn_context *ctx, int64_t *values, int64_t n, combine *op)
 {
     const int32_t size = ctx->comm->size;
@@ -160,6 +199,8 @@ static qn_status all_combine(qn_context *ctx, int64_t *values, int64_t n, combin
     int64_t *all = NULL;
     size_t *counts = NULL;
 
+    if (n > COMBINE_WHOLE)
+        return combine_slices(ctx, values, n, op);
     QN_TRY_ALL(qn_alloc_array(ctx, (void **)&all, n * size, sizeof *all, "sums of all workers"));
     QN_TRY_ALL(qn_alloc_array(ctx, (void **)&counts, size, sizeof *counts, "sums of all workers"));
     for (int32_t r = 0; r < size; r++)
@@ -173,6 +214,13 @@ done:
     qn_free(all);
     qn_free(counts);
     return st;
+}
+
+double qn_comm_combine_bytes(int64_t n, int32_t size)
+{
+    const double whole = (double)n * sizeof(int64_t) * (size - 1);
+
+    return n > COMBINE_WHOLE ? 2 * whole : whole * size;
 }
 
 qn_status qn_comm_sum_int64(qn_context *ctx, int64_t *values, int64_t n)

@@ -295,6 +295,49 @@ static void exchange_gather_and_sums_deliver(void **state)
     qn_context_free(ctx);
 }
 
+/* More numbers than are combined whole, and not a multiple of the ranks. */
+static qn_status combine_many(qn_context *ctx, void *arg)
+{
+    const int64_t n = 10007, rank = qn_rank(ctx), size = qn_size(ctx);
+    const int64_t before = ctx->comm->bytes_moved;
+    int64_t *sum = NULL, *low = NULL;
+    qn_status st = QN_OK;
+
+    QN_NEW(ctx, sum, n, "numbers");
+    QN_NEW(ctx, low, n, "numbers");
+    for (int64_t i = 0; i < n; i++) {
+        sum[i] = i * (rank + 1);
+        low[i] = (i + rank) % size;
+    }
+    QN_TRY(qn_comm_sum_int64(ctx, sum, n));
+    if (rank == 0)
+        *(int64_t *)arg = ctx->comm->bytes_moved - before;
+    QN_TRY(qn_comm_min_int64(ctx, low, n));
+    for (int64_t i = 0; i < n; i++)
+        if (sum[i] != i * size * (size + 1) / 2 || low[i] != 0)
+            st = qn_fail(ctx, QN_EINTERNAL, "number %lld is wrong", (long long)i);
+done:
+    qn_free(sum);
+    qn_free(low);
+    return st;
+}
+
+static void many_numbers_are_combined_in_slices(void **state)
+{
+    qn_context *ctx = make_context(1);
+
+    (void)state;
+    for (int32_t size = 1; size <= 7; size += 3) {
+        int64_t moved = -1;
+
+        CHECK_OK(ctx, qn_run_thread_ranks(ctx, size, combine_many, &moved));
+        /* Each rank gets about twice the numbers, however many ranks there are. */
+        CHECK_NEAR((double)moved, qn_comm_combine_bytes(10007, size) / size, 64);
+        CHECK(moved <= 2 * 8 * 10007);
+    }
+    qn_context_free(ctx);
+}
+
 static void partitions_cover_all_rows_once(void **state)
 {
     qn_context *ctx = make_context(1);
@@ -440,6 +483,7 @@ int main(void)
         cmocka_unit_test(a_rank_that_fails_wakes_the_others_and_is_named),
         cmocka_unit_test(all_ranks_agree_on_the_failure_and_its_text),
         cmocka_unit_test(exchange_gather_and_sums_deliver),
+        cmocka_unit_test(many_numbers_are_combined_in_slices),
         cmocka_unit_test(partitions_cover_all_rows_once),
         cmocka_unit_test(a_cell_left_out_or_added_twice_is_found),
         cmocka_unit_test(an_unsealed_or_missing_block_is_refused),

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "ml/als/als_bytes.h"
 #include "ml/als/als_impl.h"
 
 /* Memory for the sums of long rows aims below this; a row needs one Gram a cell at least. */
@@ -58,21 +59,17 @@ static void als_side_init(als_fit *fit, qn_side which, float *factors)
 /* Says at once how much a fit needs, rather than at the array where it runs out. */
 static qn_status als_check_memory(const als_fit *fit)
 {
-    const als_equation *eq = &fit->eq;
-    const size_t rows = (size_t)(fit->ratings->users.n + fit->ratings->items.n);
-    const size_t copies = fit->params->early_stop > 0 ? 2 : 1;
-    const size_t factors = copies * rows * (size_t)eq->stride * sizeof(float);
-    const size_t scratch =
-        (size_t)fit->n_threads * als_work_bytes(eq) + (size_t)fit->n_cells * als_cell_bytes(eq);
+    const qn_als_fixed fixed = als_fixed_bytes(
+        &fit->eq, fit->ratings->users.n + fit->ratings->items.n, fit->n_threads, fit->n_cells);
     const size_t room = qn_context_room(fit->ctx);
-    const size_t need = factors + scratch;
+    const size_t need = fixed.factors + fixed.scratch;
     char text[4][32];
 
     if (need <= room)
         return QN_OK;
     qn_format_bytes((double)need, text[0]);
-    qn_format_bytes((double)factors, text[1]);
-    qn_format_bytes((double)scratch, text[2]);
+    qn_format_bytes((double)fixed.factors, text[1]);
+    qn_format_bytes((double)fixed.scratch, text[2]);
     qn_format_bytes((double)room, text[3]);
     return qn_fail(fit->ctx, QN_ENOMEM,
                    "fit als at rank %d needs %s (factors %s, scratch of %d threads %s) and %s are "

@@ -1,0 +1,229 @@
+#include "ml/als/als_bytes.h"
+
+#include <math.h>
+
+#include "data/ratings_layout.h"
+#include "ml/als/als_impl.h"
+
+#define ENTRY_BYTES                                                                                \
+    12.0                /* (row, other, value) of a rating on its way to the worker that owns it   \
+                         */
+#define BLOCK_BYTES 2e6 /* that a block aims at */
+#define READ_AHEAD  4.0 /* blocks of it */
+
+qn_als_fixed als_fixed_bytes(const als_equation *eq, int64_t rows, int32_t threads, int64_t n_cells)
+{
+    const size_t copies = eq->params->early_stop > 0 ? 2 : 1;
+
+    return (qn_als_fixed){
+        .factors = copies * (size_t)rows * (size_t)eq->stride * sizeof(float),
+        .scratch = (size_t)threads * als_work_bytes(eq) + (size_t)n_cells * als_cell_bytes(eq),
+    };
+}
+
+/* How a side is shared out: partitions of about equal weight, runs of them to workers. */
+typedef struct share {
+    int64_t n_cells, n_partitions;
+    int32_t workers;
+} share;
+
+static share share_of(const qn_context *ctx, const qn_als_shape *shape, qn_side side,
+                      const qn_als_layout *layout)
+{
+    const int64_t cell_rows = ctx->cells.rating_rows;
+    const int64_t n_cells = (shape->rows[side] + cell_rows - 1) / cell_rows;
+
+    return (share){n_cells, qn_partition_count(shape->ratings, n_cells, layout->partitions),
+                   layout->workers};
+}
+
+/* First partition of a worker: partition p goes to worker p * workers / partitions. */
+static int64_t first_partition(const share *s, int32_t worker)
+{
+    return (worker * s->n_partitions + s->workers - 1) / s->workers;
+}
+
+static double part_of(const share *s, int32_t worker)
+{
+    return (double)(first_partition(s, worker + 1) - first_partition(s, worker)) /
+           (double)s->n_partitions;
+}
+
+/* Complete subtrees that a run of cells makes of the tree over all: what a worker sends of a sum.
+ */
+static int64_t subtrees(int64_t first, int64_t end, int64_t n_cells)
+{
+    int64_t n = 0;
+
+    while (first < end) {
+        int64_t width = 1;
+
+        while (first % (2 * width) == 0 &&
+               (first + 2 * width <= end || (end == n_cells && first + width < end)))
+            width *= 2;
+        first += width;
+        n++;
+    }
+    return n;
+}
+
+/* Bytes that all workers receive in a sum of vectors of `width` numbers over the cells of a side.
+ */
+static double tree_sum_bytes(const share *s, double width)
+{
+    double nodes = 0;
+
+    for (int32_t w = 0; w < s->workers; w++) {
+        const double cells = (double)s->n_cells / (double)s->n_partitions;
+
+        nodes += (double)subtrees(llround((double)first_partition(s, w) * cells),
+                                  llround((double)first_partition(s, w + 1) * cells), s->n_cells);
+    }
+    return (nodes * (width + 2) * 8 + (double)s->workers * s->workers * 8) * (s->workers - 1);
+}
+
+/* Ratings of one orientation: entries, a segment a row or a cell of a long one, heads of blocks. */
+static double data_bytes(const qn_context *ctx, const qn_als_shape *shape, qn_side side,
+                         const share *s)
+{
+    const double entries = (double)shape->ratings;
+    const double entry = sizeof(uint32_t) + (shape->is_coded ? sizeof(uint8_t) : sizeof(float));
+    const double segments = (double)shape->rows[side] + entries / (double)ctx->cells.long_row;
+    const double blocks = entries * entry / BLOCK_BYTES + (double)s->n_partitions;
+
+    return entries * entry + segments * sizeof(qn_segment) + blocks * 160;
+}
+
+static void hold(const qn_context *ctx, const als_equation *eq, const qn_als_shape *shape,
+                 const qn_als_layout *layout, const share shares[2], qn_als_bytes *b)
+{
+    const double users = (double)shape->rows[QN_SIDE_USER];
+    const double items = (double)shape->rows[QN_SIDE_ITEM];
+    const double rank = eq->rank, stride = (double)eq->stride;
+    /* The most popular items have about as many ratings as there are users. */
+    const int64_t parts = shape->rows[QN_SIDE_USER] / ctx->cells.long_row + 1;
+    const bool is_long = shape->ratings / (shape->rows[QN_SIDE_ITEM] + 1) > ctx->cells.long_row / 8;
+    const qn_als_fixed fixed =
+        als_fixed_bytes(eq, shape->rows[0] + shape->rows[1], layout->threads, is_long ? parts : 0);
+    double most = 0, own_users = 0;
+
+    for (int32_t w = 0; w < layout->workers; w++) {
+        double data = 0;
+
+        for (int32_t s = 0; s < 2; s++) {
+            data += b->data_all[s] * part_of(&shares[s], w);
+            b->busy[s] += part_of(&shares[s], w) > 0;
+        }
+        most = data > most ? data : most;
+        own_users = fmax(own_users, users * part_of(&shares[QN_SIDE_USER], w));
+    }
+    b->data = most;
+    for (int32_t s = 0; s < 2; s++) {
+        const double id = shape->id_bytes[s] > 0 ? shape->id_bytes[s] + 8 : 8;
+
+        b->dictionaries += (double)shape->rows[s] * (2 * id + 4); /* also the model's */
+    }
+    b->factors = (double)fixed.factors;
+    b->scratch = (double)fixed.scratch;
+    if (eq->params->implicit_prefs)
+        b->scratch += layout->threads * rank * (rank + 1) / 2 * 8 + rank * stride * 8;
+    b->rest = 8 * own_users + 8 * items;
+    if (eq->params->early_stop > 0)
+        b->rest += 4 * own_users + 12 * (users + items);
+    b->fixed = b->dictionaries + b->factors + b->scratch + b->rest + (double)layout->reserve;
+    b->pinned = (layout->threads + READ_AHEAD) * BLOCK_BYTES;
+    b->pinned = b->pinned < b->data ? b->pinned : b->data;
+    b->least = b->fixed + b->pinned;
+    b->held = b->fixed + b->data;
+}
+
+static void spill(const qn_als_shape *shape, const qn_als_layout *layout, qn_als_bytes *b)
+{
+    const double memory = (double)layout->memory;
+    const double row = ENTRY_BYTES * (double)shape->ratings / (double)layout->workers;
+
+    if (layout->memory == 0 || b->held <= memory)
+        return;
+    b->spilled = b->data - (memory > b->fixed ? memory - b->fixed : 0);
+    /* While loading: rows as read, then piles of rows beside the first orientation. */
+    b->scratch_disk = b->data + 2 * row;
+}
+
+/* Distinct ids that workers find among the rows that they read, all workers' summed. */
+static double ids_found(const qn_als_shape *shape, qn_side side, int32_t workers)
+{
+    const double rows = (double)shape->rows[side];
+    const double each = (double)shape->ratings / workers;
+
+    if (rows == 0 || (side == QN_SIDE_USER && shape->is_clustered))
+        return rows;
+    return workers * rows * (1 - exp(-each / rows));
+}
+
+static void move_at_load(const qn_als_shape *shape, const share shares[2], qn_als_bytes *b)
+{
+    const int32_t workers = shares[0].workers;
+    double together = 0, read_there = 0;
+
+    for (int32_t s = 0; s < 2; s++) {
+        const double id = shape->id_bytes[s] > 0 ? shape->id_bytes[s] + 8 : 8;
+
+        b->load_ids_all += ids_found(shape, (qn_side)s, workers) * id * (workers - 1);
+        b->load_degrees_all += qn_comm_combine_bytes(shape->rows[s], workers);
+    }
+    for (int32_t w = 0; w < workers; w++) {
+        together += part_of(&shares[0], w) * part_of(&shares[1], w);
+        read_there += part_of(&shares[0], w) / workers;
+    }
+    b->load_ratings_all =
+        ENTRY_BYTES * (double)shape->ratings * ((1 - read_there) + (1 - together));
+}
+
+/* Rows of the other side that workers would ask for to solve `side`: those that have a rating among
+ * their rows. Rows with few and rows with many ratings alike need less than their mean does. */
+static double rows_needed(const qn_als_shape *shape, qn_side side, const share shares[2])
+{
+    const qn_side other = side == QN_SIDE_USER ? QN_SIDE_ITEM : QN_SIDE_USER;
+    const double mean = (double)shape->ratings / (double)shape->rows[other];
+    double needed = 0;
+
+    for (int32_t w = 0; w < shares[0].workers; w++)
+        needed += (1 - pow(1 - part_of(&shares[side], w), mean)) * (1 - part_of(&shares[other], w));
+    return needed * (double)shape->rows[other];
+}
+
+static void move_in_fit(const als_equation *eq, const qn_als_shape *shape, const share shares[2],
+                        qn_als_bytes *b)
+{
+    const double others = shares[0].workers - 1;
+    const double row = (double)eq->stride * sizeof(float);
+
+    for (int32_t s = 0; s < 2; s++) {
+        const qn_side other = s == QN_SIDE_USER ? QN_SIDE_ITEM : QN_SIDE_USER;
+
+        b->half_all[s] = row * (double)shape->rows[s] * others;
+        b->needed_all[other] = row * rows_needed(shape, (qn_side)s, shares);
+        b->start_all += row * (double)shape->rows[s] * others;
+        if (eq->params->implicit_prefs)
+            b->half_all[s] += tree_sum_bytes(&shares[other], (double)als_packed_size(eq->rank));
+    }
+    b->start_all += sizeof(float) * (double)shape->rows[QN_SIDE_ITEM] * others;
+    b->iteration_all = b->half_all[0] + b->half_all[1] + tree_sum_bytes(&shares[0], 1);
+    b->checkpoint = row * (double)(shape->rows[0] + shape->rows[1]);
+}
+
+void qn_als_bytes_of(const qn_context *ctx, const qn_als_params *params, const qn_als_shape *shape,
+                     const qn_als_layout *layout, qn_als_bytes *out)
+{
+    const als_equation eq = als_equation_of(ctx, params, qn_factor_stride(als_columns(params)));
+    const share shares[2] = {share_of(ctx, shape, QN_SIDE_USER, layout),
+                             share_of(ctx, shape, QN_SIDE_ITEM, layout)};
+
+    *out = (qn_als_bytes){0};
+    for (int32_t s = 0; s < 2; s++)
+        out->data_all[s] = data_bytes(ctx, shape, (qn_side)s, &shares[s]);
+    hold(ctx, &eq, shape, layout, shares, out);
+    spill(shape, layout, out);
+    move_at_load(shape, shares, out);
+    move_in_fit(&eq, shape, shares, out);
+}
