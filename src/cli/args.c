@@ -284,9 +284,12 @@ qn_status qn_cli_args_check_required(qn_context *ctx, const qn_cli_args *args)
     for (int32_t t = 0; t < args->n_tables; t++)
         for (int64_t p = 0; p < args->table[t]->n; p++) {
             const qn_param *param = &args->table[t]->param[p];
+            option_word taken = {0};
             char shown[64];
 
-            if (!param->required || qn_cli_args_given(args, param->name))
+            /* An earlier table may have an option of the same name that is not required. */
+            option_find(args, param->name, &taken);
+            if (taken.table != t || !param->required || qn_cli_args_given(args, param->name))
                 continue;
             qn_cli_option_name(param->name, shown);
             qn_string_addf(&missing, "%s%s %s", missing.length > 0 ? ", " : "", shown,

@@ -35,6 +35,7 @@ const qn_command *const qn_commands[] = {
     &qn_cmd_similar,
     &qn_cmd_explain,
     &qn_cmd_tune_als,
+    &qn_cmd_plan_als,
     &qn_cmd_sweep_als,
     &qn_cmd_runs_list,
     &qn_cmd_runs_show,

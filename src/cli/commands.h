@@ -44,6 +44,7 @@ extern const qn_command qn_cmd_runs_show;
 extern const qn_command qn_cmd_similar;
 extern const qn_command qn_cmd_split;
 extern const qn_command qn_cmd_tune_als;
+extern const qn_command qn_cmd_plan_als;
 extern const qn_command qn_cmd_sweep_als;
 
 /* `quern fit NAME` of every algorithm on tables, which run alike. */

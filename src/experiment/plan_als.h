@@ -1,0 +1,58 @@
+/* What a fit of ALS will hold, move and spill, before it runs: from a sample of its input, or from
+ * the shape of data that is not there yet. */
+#ifndef QN_EXPERIMENT_PLAN_ALS_H
+#define QN_EXPERIMENT_PLAN_ALS_H
+
+#include "base/text.h"
+#include "ml/als/als_bytes.h"
+#include "quern/ratings.h"
+
+/* Table: qn_plan_table. */
+typedef struct qn_plan_options {
+    qn_text_list input;            /* none: users, items and ratings are given */
+    int64_t users, items, ratings; /* 0: from the input */
+    int32_t workers;               /* 0: 1 */
+    size_t memory;                 /* of a worker; 0: what this machine gives to each */
+} qn_plan_options;
+extern const qn_params qn_plan_table;
+
+/* An estimate and what it may be at least and at most; all equal where it is known. */
+typedef struct qn_guess {
+    double best, least, most;
+} qn_guess;
+
+typedef struct qn_plan_sample {
+    int64_t rows;         /* read */
+    int64_t units;        /* runs of rows that they come from, all over the input */
+    double share;         /* of the input that was read; 1: all of it */
+    qn_guess ratings;     /* of the whole input */
+    qn_guess distinct[2]; /* users, items */
+    double id_bytes[2];   /* of an id as text, 0: ids are numbers */
+    bool is_coded, is_clustered;
+    bool is_parquet;
+} qn_plan_sample;
+
+/* Reads at most about two million rows of the input. Errors as reading has them. */
+qn_status qn_plan_sample_read(qn_context *ctx, const qn_ratings_options *options,
+                              qn_plan_sample *sample);
+
+typedef struct qn_plan_result {
+    qn_plan_sample sample; /* rows 0: the shape was given */
+    qn_als_shape shape;    /* of the training ratings */
+    qn_als_layout layout;
+    qn_als_bytes best, least, most;
+    int32_t max_iter;
+    size_t reserve_duckdb, reserve_mpi; /* in layout.reserve */
+    int32_t cores;                      /* of this machine */
+    const char *warning;                /* NULL: none */
+} qn_plan_result;
+
+/* `split` as fit takes it, NULL: none; `saves`: a model will be written. QN_EINVAL neither input
+ * nor shape, or both. */
+qn_status qn_plan_als(qn_context *ctx, const qn_plan_options *options,
+                      const qn_ratings_options *ratings, const qn_als_params *als,
+                      const char *split, bool saves, int32_t threads, qn_plan_result *result);
+/* Members of an open object. */
+void qn_plan_json(const qn_plan_result *result, qn_json *j);
+
+#endif
