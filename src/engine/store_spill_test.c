@@ -401,17 +401,17 @@ static qn_status pin_twice(void *arg, int64_t task, int32_t thread)
     return st;
 }
 
-/* Each block is read once though four tasks ask for it, since while one holds it it stays. */
+/* All are on disk and would fit: each is read once though four tasks ask for it at a time. */
 static void threads_that_want_one_block_read_it_once(void **state)
 {
     box *b = *state;
-    qn_context *ctx = open_context(b->dir, 24 * MB, 4);
+    qn_context *ctx = open_context(b->dir, 64 * MB, 4);
     crowd c = {.ctx = ctx, .n = 40};
     void *array = NULL;
     int64_t before;
 
     CHECK_OK(ctx, make_store(ctx, c.n, &c.store));
-    CHECK_OK(ctx, qn_alloc_array(ctx, &array, 23, MB, "all"));
+    CHECK_OK(ctx, qn_alloc_array(ctx, &array, 63, MB, "all"));
     qn_free(array);
     CHECK_EQ(qn_store_get_stats(c.store).bytes_resident, 0);
     before = qn_store_get_stats(c.store).blocks_read;
