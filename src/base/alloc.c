@@ -10,7 +10,7 @@
 #include "base/context.h"
 #include "base/text.h"
 
-#define HEADER_BYTES ((size_t)64)
+#define HEADER_BYTES QN_ALLOC_LEAD
 #define PAGE_BYTES   ((size_t)4096)
 #define HUGE_PAGE    ((size_t)2 << 20)
 #define HUGE_FROM    ((size_t)4 << 20)
@@ -466,6 +466,14 @@ void qn_free(void *block)
 size_t qn_alloc_size(const void *block)
 {
     return block ? ((const header *)(const void *)((const char *)block - HEADER_BYTES))->size : 0;
+}
+
+void *qn_alloc_pages(void *block, size_t *bytes)
+{
+    header *h = header_of(block);
+
+    *bytes = h->is_mapped ? h->capacity : 0;
+    return h->is_mapped ? h : NULL;
 }
 
 void qn_alloc_fail_after(qn_context *ctx, int64_t allowed)

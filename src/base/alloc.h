@@ -71,6 +71,12 @@ void qn_budget_remove_reclaimer(qn_context *ctx, qn_reclaimer *fn, void *arg);
  * For work that is only worth doing where there is room. */
 void *qn_alloc_if_fits(qn_context *ctx, size_t n);
 
+/* The pages of a block that is mapped apart, for direct I/O: *bytes of them, the block starting
+ * QN_ALLOC_LEAD behind the first; NULL for others. What lies before the block is the allocator's:
+ * who overwrites it puts it back before doing anything else with the block. */
+#define QN_ALLOC_LEAD ((size_t)64)
+void *qn_alloc_pages(void *block, size_t *bytes);
+
 /* Adds bytes that others hold (memory of a library) to the books; negative takes them off. */
 qn_status qn_budget_charge(qn_context *ctx, int64_t bytes, const char *what);
 

@@ -74,6 +74,7 @@ qn_status qn_store_create(qn_context *ctx, const char *name, qn_store **store)
     *store = NULL;
     QN_NEW0(ctx, s, 1, "store");
     atomic_init(&s->fd, -1);
+    s->direct = -1;
     QN_TRY(qn_strdup(ctx, name, &s->name));
     s->all = all;
     pthread_mutex_lock(&all->lock);

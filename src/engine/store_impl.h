@@ -48,7 +48,7 @@ typedef struct store_record {
 } store_record;
 
 #define STORE_MAGIC "QNBLOCK1"
-_Static_assert(sizeof(store_record) == 64, "records are part of a file's format");
+_Static_assert(sizeof(store_record) == QN_ALLOC_LEAD, "direct I/O reads and writes whole pages");
 
 typedef struct qn_stores qn_stores;
 
@@ -63,7 +63,8 @@ struct qn_store {
     int64_t n_moving;     /* blocks that are BLOCK_MOVING */
 
     char file[STORE_NAME_BYTES]; /* "" until something is spilled */
-    atomic_int fd;
+    atomic_int fd;               /* -1 until then */
+    int direct;                  /* the same file past the page cache; -1: its file system cannot */
     int64_t file_end;
 
     /* The announced pass. order NULL: ascending. */
