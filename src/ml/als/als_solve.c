@@ -294,6 +294,7 @@ static qn_status als_solve_rows(als_half *h)
             "progress of partitions");
     als_count_tasks(h);
     QN_TRY(als_solve_long_rows(h));
+    QN_TRY(qn_store_read_ahead(h->fit->ctx, h->side->rows->store, NULL, -1));
     QN_TRY(qn_parallel(h->fit->ctx, h->side->plan.n_tasks, als_solve_task, h));
 done:
     qn_free(h->done);
