@@ -8,6 +8,7 @@
 #include "lifecycle/fit_table.h"
 #include "lifecycle/predict.h"
 #include "lifecycle/recommend.h"
+#include "lifecycle/tune.h"
 #include "quern/forest.h"
 #include "quern/kmeans.h"
 
@@ -30,6 +31,7 @@ typedef struct fixture {
     qn_explain_options explain;
     qn_evaluate_options evaluate;
     qn_predict_options predict;
+    qn_tune_als_options tune;
     qn_fit_table_options fit;
     qn_matrix_options matrix;
     const qn_algo *algo;
@@ -380,6 +382,45 @@ static void predictions_go_to_one_file(void **state)
     CHECK_EQ(run(f, 1, 3, predict_rank), QN_EEXISTS);
 }
 
+static qn_status tune_rank(qn_context *ctx, fixture *f, int32_t rank)
+{
+    qn_ratings_options ratings;
+    qn_als_params als;
+    qn_tune_result r;
+    qn_status st = QN_OK;
+
+    qn_params_init(&qn_ratings_table, &ratings);
+    qn_params_init(&qn_als_table, &als);
+    als.rank = 3;
+    als.max_iter = 2;
+    ratings.input = (qn_text_list){&f->input, 1};
+    ratings.split_bytes = 4096;
+    QN_TRY(qn_tune_als_run(ctx, &f->tune, &ratings, &als, &f->ranking, &r));
+    snprintf(f->said[rank], sizeof f->said[rank], "%lld ratings: %lld, %a %a, %a %a, %s",
+             (long long)r.n_ratings, (long long)r.best, r.row[0].mean, r.row[0].ndcg, r.row[1].mean,
+             r.row[1].std, r.digest);
+    qn_tune_result_release(&r);
+done:
+    return st;
+}
+
+static void a_grid_is_tuned_alike(void **state)
+{
+    static const char *grid[] = {"reg_param=0.05,0.2"};
+    fixture *f = *state;
+
+    qn_params_init(&qn_tune_als_table, &f->tune);
+    f->tune.grid = (qn_text_list){grid, 1};
+    f->tune.folds = 2;
+    f->tune.model = f->has_model ? f->model : NULL;
+    f->tune.overwrite = true;
+    every_shape_agrees(f, tune_rank);
+    CHECK(strncmp(f->said[0], "3000 ratings: ", 14) == 0);
+    f->tune.overwrite = false;
+    if (f->has_model)
+        CHECK_EQ(run(f, 1, 3, tune_rank), QN_EEXISTS);
+}
+
 /* ---- tables ---- */
 
 static qn_status fit_table_rank(qn_context *ctx, fixture *f, int32_t rank)
@@ -455,6 +496,7 @@ int main(void)
         JOB_TEST(neighbours_and_reasons_are_the_same),
         JOB_TEST(a_saved_model_is_judged_alike_with_and_without_training_ratings),
         JOB_TEST(predictions_go_to_one_file),
+        JOB_TEST(a_grid_is_tuned_alike),
         JOB_TEST(k_means_is_fitted_judged_and_saved_alike),
         JOB_TEST(forests_are_fitted_judged_and_saved_alike),
     };

@@ -8,6 +8,7 @@
 #include "base/context.h"
 #include "base/file.h"
 #include "base/rng.h"
+#include "engine/comm.h"
 #include "lifecycle/events.h"
 #include "lifecycle/tune_grid.h"
 #include "ml/model_dir.h"
@@ -61,8 +62,9 @@ typedef struct tune_job {
     qn_tune_result *result;
     qn_split_spec split;
     qn_triples *all;
-    uint8_t *fold; /* [all->n] 0 .. folds - 1; of a split: 0 test, 1 train */
-    double *score; /* [points x folds] of the metric */
+    int64_t n_ratings; /* of all ranks */
+    uint8_t *fold;     /* [all->n] 0 .. folds - 1; of a split: 0 test, 1 train */
+    double *score;     /* [points x folds] of the metric */
 } tune_job;
 
 static qn_status check(tune_job *job)
@@ -88,7 +90,7 @@ static qn_status check(tune_job *job)
         result->metric = result->row[0].params.implicit_prefs ? METRIC_NDCG : METRIC_RMSE;
     if (result->metric >= METRIC_PRECISION && job->ranking->ranking_users < 0)
         return qn_fail(ctx, QN_EINVAL, "a ranking metric decides, but --ranking-users is -1: none");
-    if (o->model) {
+    if (o->model && qn_rank(ctx) == 0) {
         QN_TRY(qn_model_dir_open(ctx, o->model, o->overwrite, &dir));
         qn_out_dir_abandon(&dir);
     }
@@ -131,6 +133,18 @@ static qn_status draw_split(const tune_job *job)
     return st;
 }
 
+static qn_status make_room(tune_job *job)
+{
+    qn_context *ctx = job->ctx;
+    qn_status st = QN_OK;
+
+    QN_NEW(ctx, job->fold, job->all->n, "folds of ratings");
+    QN_NEW(ctx, job->score, job->result->n_rows * job->result->folds, "scores of the grid");
+done:
+    return st;
+}
+
+/* Collective. */
 static qn_status read_all(tune_job *job)
 {
     qn_context *ctx = job->ctx;
@@ -142,36 +156,41 @@ static qn_status read_all(tune_job *job)
 
     QN_TRY(qn_triples_read(ctx, job->input, need_time, need_time, &job->all));
     QN_TRY(qn_triples_merge_duplicates(ctx, &job->all, rule));
-    QN_NEW(ctx, job->fold, job->all->n, "folds of ratings");
-    QN_NEW(ctx, job->score, result->n_rows * result->folds, "scores of the grid");
+    QN_TRY_ALL(make_room(job));
     if (job->options->folds > 0)
-        QN_TRY(qn_triples_each(ctx, job->all, draw_folds, job));
+        QN_TRY_ALL(qn_triples_each(ctx, job->all, draw_folds, job));
     else
         QN_TRY(draw_split(job));
+    job->n_ratings = job->all->n;
+    QN_TRY(qn_comm_sum_int64(ctx, &job->n_ratings, 1));
     result->counts = job->all->counts;
     result->n_users = job->all->users.n;
     result->n_items = job->all->items.n;
-    result->n_ratings = job->all->n;
+    result->n_ratings = job->n_ratings;
 done:
     return st;
 }
 
-/* Training ratings and test triples of one fold. */
+/* Training ratings and test triples of one fold. Collective. */
 static qn_status cut_fold(tune_job *job, int32_t fold, qn_ratings **train, qn_triples **test)
 {
     qn_context *ctx = job->ctx;
     qn_status st = QN_OK;
     uint8_t *is_test = NULL;
     qn_triples *rest = NULL;
+    int64_t n[2];
 
-    QN_NEW(ctx, is_test, job->all->n, "a fold");
+    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&is_test, job->all->n, sizeof *is_test, "a fold"));
     for (int64_t i = 0; i < job->all->n; i++)
         is_test[i] = job->fold[i] == fold;
     QN_TRY(qn_triples_take(ctx, job->all, is_test, 1, false, test));
     QN_TRY(qn_triples_take(ctx, job->all, is_test, 0, true, &rest));
-    if (rest->n == 0 || (*test)->n == 0)
+    n[0] = rest->n;
+    n[1] = (*test)->n;
+    QN_TRY(qn_comm_sum_int64(ctx, n, 2));
+    if (n[0] == 0 || n[1] == 0)
         st = qn_fail(ctx, QN_EDATA, "%lld ratings are too few to cut: a part is empty",
-                     (long long)job->all->n);
+                     (long long)job->n_ratings);
     else
         QN_TRY(qn_ratings_from_triples(ctx, &rest, job->input->partitions, train));
 done:
@@ -271,7 +290,7 @@ static qn_status judge_folds(tune_job *job)
             if (result->row[p].status == QN_OK)
                 st = judge_point(job, p, fold, train, test);
         if (st == QN_OK)
-            st = qn_check_cancel(ctx);
+            st = qn_comm_agree(ctx, qn_check_cancel(ctx));
         qn_ratings_free(train);
         qn_triples_free(test);
     }
@@ -345,7 +364,9 @@ static qn_status fit_best(tune_job *job)
     qn_emit_fact(ctx, "model_digest", result->digest);
     qn_emit_fingerprint(ctx, ratings->fingerprint);
     span = qn_job_start(ctx, "save");
-    st = qn_als_save(ctx, model, job->options->model, job->options->overwrite, NULL);
+    if (qn_rank(ctx) == 0)
+        st = qn_als_save(ctx, model, job->options->model, job->options->overwrite, NULL);
+    st = qn_comm_agree(ctx, st);
     result->save_s = qn_span_end(ctx, &span, st, NULL);
 done:
     qn_ratings_free(ratings);
@@ -360,7 +381,7 @@ static qn_status run(tune_job *job)
     qn_status st = QN_OK;
     qn_span span;
 
-    QN_TRY(check(job));
+    QN_TRY_ALL(check(job)); /* one rank alone may fail */
     span = qn_job_start(ctx, "load");
     st = read_all(job);
     result->load_s = qn_span_end(ctx, &span, st, NULL);
