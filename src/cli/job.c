@@ -57,7 +57,8 @@ static qn_status open_log(qn_cli *cli, const char *parameters)
 
     qn_string_addf(&dir, "%s/%s", runs_dir, QN_SPARK_LOG_FOLDER);
     options.dir = qn_string_text(&dir);
-    QN_TRY(qn_spark_log_open(cli->ctx, &options, &cli->log));
+    QN_TRY(cli->resume ? qn_spark_log_resume(cli->ctx, &options, &cli->log)
+                       : qn_spark_log_open(cli->ctx, &options, &cli->log));
     qn_emit_this_worker(cli->ctx);
 done:
     qn_string_release(&dir);

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "engine/checkpoint.h"
 #include "engine/checkpoint_manifest.h"
+#include "quern/param.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
