@@ -1,5 +1,5 @@
 # A thin front on the CMake presets. `make demo` and `make test` set up what they need.
-.PHONY: package demo build test check bench format install deps deps-test clean spark sanitize clang fuzz
+.PHONY: package mpi demo build test check bench format install deps deps-test clean spark sanitize clang fuzz
 
 JOBS ?= $(shell nproc)
 BUILD = build
@@ -21,6 +21,11 @@ spark: deps deps-test  ## label spark: needs a JVM; installs PySpark into its ow
 	@packaging/install.sh spark
 	@cmake --preset test >/dev/null && cmake --build --preset test -j $(JOBS) -- --quiet
 	@tests/run.sh $(BUILD) -L '^spark$$'
+
+mpi: deps deps-test    ## label mpi: workers over Open MPI and MPICH, which it installs
+	@packaging/install.sh mpi
+	@cmake --preset test >/dev/null && cmake --build --preset test -j $(JOBS) -- --quiet
+	@tests/run.sh $(BUILD) -L '^mpi$$'
 
 sanitize: deps deps-test  ## unit and command tests under ASan+UBSan, then the threaded ones under TSan
 	@packaging/install.sh dev

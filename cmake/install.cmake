@@ -15,6 +15,12 @@ if(TARGET quern_duckdb)
   install(FILES ${QN_DUCKDB_DIR}/libduckdb.so DESTINATION ${CMAKE_INSTALL_LIBDIR}/quern)
 endif()
 
+# Each in a package of its own, which alone depends on that MPI.
+foreach(module IN LISTS qn_comm_modules)
+  string(REPLACE quern_comm_ "" flavour ${module})
+  install(TARGETS ${module} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/quern COMPONENT ${flavour})
+endforeach()
+
 install(EXPORT quern-targets NAMESPACE quern:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/quern)
 file(WRITE ${CMAKE_BINARY_DIR}/quern-config.cmake
   "include(\"\${CMAKE_CURRENT_LIST_DIR}/quern-targets.cmake\")\n")
@@ -50,7 +56,18 @@ set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${QN_DUCKDB_DIR})
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS gnuplot-nox) # pictures
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_COMPONENTS_GROUPING IGNORE)
+set(CPACK_DEBIAN_UNSPECIFIED_PACKAGE_NAME quern)
+set(CPACK_DEBIAN_UNSPECIFIED_PACKAGE_SUGGESTS "gnuplot-nox, quern-openmpi | quern-mpich") # pictures, several workers
+foreach(flavour IN ITEMS openmpi mpich)
+  string(TOUPPER ${flavour} part)
+  set(CPACK_DEBIAN_${part}_PACKAGE_NAME quern-${flavour})
+  set(CPACK_DEBIAN_${part}_PACKAGE_DEPENDS "quern (= ${PROJECT_VERSION})")
+  set(CPACK_COMPONENT_${part}_DESCRIPTION "Quern's workers over this MPI")
+endforeach()
+set(CPACK_DEBIAN_OPENMPI_PACKAGE_RECOMMENDS openmpi-bin)
+set(CPACK_DEBIAN_MPICH_PACKAGE_RECOMMENDS mpich)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 if(TARGET quern)
   # Man pages and completions are made from the parameter tables by the program itself.

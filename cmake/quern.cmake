@@ -17,6 +17,8 @@ target_compile_options(qn_flags INTERFACE -ffp-contract=off -fno-omit-frame-poin
   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
   -Wno-missing-field-initializers $<$<BOOL:${QN_WERROR}>:-Werror>)
 target_link_libraries(qn_flags INTERFACE PkgConfig::QN_DEPS Threads::Threads ${CMAKE_DL_LIBS} m)
+# Workers on several hosts tell by it whether they are one program.
+target_link_options(qn_flags INTERFACE -Wl,--build-id)
 if(QN_SANITIZE)
   target_compile_options(qn_flags INTERFACE -fsanitize=${QN_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(qn_flags INTERFACE -fsanitize=${QN_SANITIZE})

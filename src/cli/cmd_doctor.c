@@ -6,10 +6,11 @@
 #include "base/system.h"
 #include "cli/commands.h"
 #include "data/parquet.h"
+#include "engine/comm_module.h"
 #include "experiment/draw.h"
 #include "kernels/kernels.h"
 
-#define DOCTOR_PARTS 3
+#define DOCTOR_PARTS 5
 
 typedef struct doctor_part {
     const char *name;
@@ -77,6 +78,18 @@ static void find_gnuplot(qn_context *ctx, doctor_part *part)
     qn_string_release(&version);
 }
 
+static void find_mpi(qn_context *ctx, const char *flavour, const char *name, const char *install,
+                     doctor_part *part)
+{
+    const char *version = NULL;
+
+    part->name = name;
+    part->used_for = "several workers";
+    part->install = install;
+    if (qn_comm_version(ctx, flavour, &version) == QN_OK && version)
+        snprintf(part->found, sizeof part->found, "%s", version);
+}
+
 static void add_disk(doctor_report *report, const char *path)
 {
     doctor_disk *disk = &report->disk[report->n_disks++];
@@ -96,6 +109,10 @@ static void examine(const qn_cli *cli, doctor_report *report)
     find_parquet(cli->ctx, &report->part[0]);
     find_curl(&report->part[1]);
     find_gnuplot(cli->ctx, &report->part[2]);
+    find_mpi(cli->ctx, "openmpi", "Open MPI",
+             "apt-get install openmpi-bin libopenmpi-dev, make build", &report->part[3]);
+    find_mpi(cli->ctx, "mpich", "MPICH", "apt-get install mpich libmpich-dev, make build",
+             &report->part[4]);
 }
 
 static void print_memory(const qn_cli *cli, const qn_system *system)

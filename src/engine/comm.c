@@ -252,17 +252,21 @@ static void name_worker(qn_context *ctx, qn_status local, const int32_t *all)
 }
 
 /* Needs no memory of its own beyond the stack, so that it can report that there is none. The worst
- * is the failure of the lowest rank: one rule, the same text everywhere. */
+ * is the failure of the lowest rank: one rule, the same text everywhere. A rank that has nothing to
+ * work on sees here that it should stop. */
 qn_status qn_comm_agree(qn_context *ctx, qn_status local)
 {
     qn_comm *comm = ctx->comm;
-    const int32_t mine = (int32_t)local;
+    int32_t mine;
     int32_t all[QN_MAX_RANKS];
     size_t counts[QN_MAX_RANKS] = {0};
     char text[QN_ERROR_BYTES];
     int32_t worst = 0;
     qn_status st;
 
+    if (local == QN_OK)
+        local = qn_check_cancel(ctx);
+    mine = (int32_t)local;
     for (int32_t r = 0; r < comm->size; r++)
         counts[r] = sizeof mine;
     st = comm->ops->allgatherv(ctx, &mine, sizeof mine, all, counts);

@@ -92,7 +92,8 @@ qn_status qn_comm_min_int64(qn_context *ctx, int64_t *values, int64_t n);
 /* Bytes that all ranks receive together in one of these three. */
 double qn_comm_combine_bytes(int64_t n, int32_t size);
 /* The worst status of all ranks and, on every rank, its text. Ranks that were fine get it too. A
- * text that is not every rank's own says which worker on which host it comes from. */
+ * text that is not every rank's own says which worker on which host it comes from. A cancel point:
+ * one rank that was asked to stop stops all. */
 qn_status qn_comm_agree(qn_context *ctx, qn_status local);
 
 /* QN_TRY after all ranks have agreed. */

@@ -26,7 +26,7 @@ void qn_comm_warn_of_kernels(qn_context *ctx);
  * each only if asked for (they were not given by the user). Nothing may be held or under way. */
 qn_status qn_comm_share_host(qn_context *ctx, bool threads, bool memory);
 
-/* "Open MPI 4.1.4"; NULL text and QN_EUNAVAILABLE where module or MPI is missing. For `doctor`. */
+/* "4.1.4"; NULL text and QN_EUNAVAILABLE where module or MPI is missing. For `doctor`. */
 qn_status qn_comm_version(qn_context *ctx, const char *flavour, const char **version);
 /* The Debian packages that bring `flavour`: "openmpi-bin". */
 const char *qn_comm_package(const char *flavour);

@@ -23,7 +23,7 @@
 #define LAST_TAG      30000 /* every MPI has at least 32767 */
 #define FAREWELL_TAG  (LAST_TAG + 1)
 
-#define SPINS            2000 /* polls that keep the core, where each rank has one */
+#define SPINS            200  /* polls that keep the core, where each rank has one */
 #define YIELD_SECONDS    1e-3 /* then other processes may have it in between */
 #define LONGEST_SLEEP    1e-3
 #define CANCEL_SECONDS   2.0 /* after an interrupt the others have this long to come */
@@ -600,6 +600,8 @@ static qn_status mpi_open(qn_context *ctx)
     qn_status st = QN_OK;
 
     QN_TRY(start_mpi(ctx, &owns_mpi));
+    if (owns_mpi) /* errors of requests go to the first communicator, in some MPIs */
+        MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     MPI_Comm_dup(MPI_COMM_WORLD, &comm);
     MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
     MPI_Comm_size(comm, &size);
@@ -628,9 +630,9 @@ done:
 #define TEXT_(x) #x
 #define TEXT(x)  TEXT_(x)
 #define MPI_NAME                                                                                   \
-    "Open MPI " TEXT(OMPI_MAJOR_VERSION) "." TEXT(OMPI_MINOR_VERSION) "." TEXT(OMPI_RELEASE_VERSION)
+    TEXT(OMPI_MAJOR_VERSION) "." TEXT(OMPI_MINOR_VERSION) "." TEXT(OMPI_RELEASE_VERSION)
 #else
-#define MPI_NAME "MPICH " MPICH_VERSION
+#define MPI_NAME MPICH_VERSION
 #endif
 
 static const char *version(void)

@@ -1,11 +1,11 @@
-# What the scripts of label mpi share. Read with `. lib.sh FLAVOUR`; QN_QUERN is the program.
+# What the scripts of label mpi share. Read with `flavour` set; QN_QUERN is the program.
 # shellcheck shell=sh
-flavour=$1
 skip() {
     echo "skipped: $1"
     [ -n "${QN_REQUIRE_ALL:-}" ] && exit 1
     exit 77
 }
+: "${flavour:?is set by the script}"
 case $flavour in
 openmpi)
     mpirun=mpirun.openmpi package="openmpi-bin libopenmpi-dev"

@@ -1,0 +1,26 @@
+#!/bin/sh
+# collectives.sh FLAVOUR: every collective with nothing, little and much, in place and apart; more ranks than cores.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+flavour=$1
+. "$here/lib.sh"
+program=$(dirname "$QN_QUERN")/mpi_ranks
+
+for n in $(counts 1 2 3 5); do
+    for name in collectives bytes; do
+        ranks "$n" "$program" "$flavour" $name >out.txt 2>&1 || { echo "$name, $n ranks:"; cat out.txt; exit 1; }
+        if grep -q WRONG out.txt; then cat out.txt; exit 1; fi
+    done
+    echo "$n ranks: right"
+done
+for n in $(counts 2 3); do
+    ranks "$n" "$program" "$flavour" agree || exit 1
+    ranks "$n" "$program" "$flavour" wait || exit 1
+done
+# Four gigabytes: what is sent takes no memory, what is received does.
+if [ "$(awk '/^MemAvailable/ { print int($2 / 1048576) }' /proc/meminfo)" -ge 6 ]; then
+    ranks 2 "$program" "$flavour" huge || exit 1
+    echo "more than 2^31 bytes in one exchange: right"
+else
+    echo "note: 6 GB of free memory would try more than 2^31 bytes at once"
+fi
