@@ -107,9 +107,9 @@ def make_runs(tmp):
     with subprocess.Popen([QUERN, "fit", "als", "--input", ratings, "--rank", "64", "--max-iter", "900", "--runs-dir",
                            tmp / "runs", "--quiet"]) as process:
         wait_for_stage(tmp, 4)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
     note("cancelled")
-    check("cancelled: exit code", process.returncode == 130, process.returncode)
+    check("cancelled: exit code", process.returncode == 143, process.returncode)
 
     quern(tmp, "datagen", "blobs", "--out", tmp / "blobs", "--rows", 200000)
     table = next((tmp / "blobs").rglob("*.csv"))
