@@ -32,17 +32,19 @@ const qn_command qn_cmd_runs_export = {
     .arguments = "[RUN]",
     .max_arguments = 1,
     .table = {&qn_export_table},
-    .usage = "--format kmeans|als|forest [--out DIR]",
-    .notes = "RUN is an id of quern runs list, its beginning, or last, which is the default. The "
-             "file is called {tag}_{YYYYmmdd_HHMMSS}.json, after the run's --tag and the time "
-             "(UTC) at which it ended, and has exactly the keys of the experiment: kmeans: tag, "
-             "hostname, workers, k, maxIter, parts, rows, features, size_gb, fraction, train_sec, "
-             "wssse (Spark's training cost), cluster_sizes; als: num_nodes, load_time, train_time, "
-             "total_time, rmse, train_records, test_records, partitions; forest: train_count, "
-             "val_count, test_count, num_partitions, val_accuracy, test_accuracy, "
-             "training_time_sec (the fit alone), total_time_sec, num_executors, executor_cores, "
-             "sample_fraction, executor_memory (GiB), num_trees, total_cores, and spark_metrics "
-             "with the thirty counters of sparkmeasure.",
+    .usage = "--format kmeans|als|forest|spark-events [--out DIR]",
+    .notes =
+        "RUN is an id of quern runs list, its beginning, or last, which is the default. The "
+        "file is called {tag}_{YYYYmmdd_HHMMSS}.json, after the run's --tag and the time "
+        "(UTC) at which it ended, and has exactly the keys of the experiment: kmeans: tag, "
+        "hostname, workers, k, maxIter, parts, rows, features, size_gb, fraction, train_sec, "
+        "wssse (Spark's training cost), cluster_sizes; als: num_nodes, load_time, train_time, "
+        "total_time, rmse, train_records, test_records, partitions; forest: train_count, "
+        "val_count, test_count, num_partitions, val_accuracy, test_accuracy, "
+        "training_time_sec (the fit alone), total_time_sec, num_executors, executor_cores, "
+        "sample_fraction, executor_memory (GiB), num_trees, total_cores, and spark_metrics "
+        "with the thirty counters of sparkmeasure. spark-events copies the run's event log, which "
+        "Spark's History Server lists and draws from any folder.",
     .examples = "  quern runs export last --format kmeans --out results\n",
     .run = run_runs_export,
 };

@@ -39,6 +39,8 @@ const qn_command *const qn_commands[] = {
     &qn_cmd_sweep_als,
     &qn_cmd_runs_list,
     &qn_cmd_runs_show,
+    &qn_cmd_runs_compare,
+    &qn_cmd_runs_gc,
     &qn_cmd_runs_export,
     &qn_cmd_plot_kmeans,
     &qn_cmd_plot_forest,

@@ -1,6 +1,7 @@
 #include "run/export.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "run/runs.h"
+#include "run/spark_log.h"
 
 /* One key: where its value stands in the record. */
 typedef struct export_row {
@@ -112,7 +114,7 @@ typedef struct export_format {
     size_t n_rows;
 } export_format;
 
-/* In the order of QN_EXPORT_CHOICES. */
+/* In the order of QN_EXPORT_CHOICES; the one behind them is the event log. */
 static const export_format formats[] = {
     {"fit kmeans", "run", kmeans_rows, sizeof kmeans_rows / sizeof *kmeans_rows},
     {"fit als", "als", als_rows, sizeof als_rows / sizeof *als_rows},
@@ -122,7 +124,8 @@ static const export_format formats[] = {
 
 static const qn_param rows_of_table[] = {
     QN_PARAM_CHOICE_OF(qn_export_options, format, 0, QN_EXPORT_CHOICES,
-                       "whose keys: those of the experiment with this algorithm", .required = true),
+                       "whose keys: those of the experiment with this algorithm; or the event log",
+                       .required = true),
     QN_PARAM_STRING(qn_export_options, out, ".", "DIR", "folder to write the file into"),
     QN_PARAM_FLAG(qn_export_options, overwrite, "replace a file that is there"),
 };
@@ -315,6 +318,58 @@ done:
     return st;
 }
 
+static qn_status copy_bytes(qn_context *ctx, FILE *from, const char *path, qn_out_file *out)
+{
+    char bytes[1 << 16];
+    size_t n;
+    qn_status st = QN_OK;
+
+    while ((n = fread(bytes, 1, sizeof bytes, from)) > 0)
+        QN_TRY(qn_out_write(out, bytes, n));
+    if (ferror(from))
+        st = qn_fail_errno(ctx, QN_EIO, errno, "cannot read %s", path);
+done:
+    return st;
+}
+
+/* The event log under its own name, which the server goes by: with .inprogress while the run lives.
+ */
+static qn_status copy_log(qn_context *ctx, const char *runs_dir, const char *record,
+                          const qn_export_options *options, qn_string *path)
+{
+    json_t *object = json_loads(record, 0, NULL);
+    const char *id = text_at(object, "run_id"), *ending = "";
+    qn_string from = {0};
+    qn_out_file *out = NULL;
+    FILE *file = NULL;
+    qn_status st = QN_OK;
+
+    for (int32_t i = 0; i < 2 && !file; i++) {
+        ending = i == 0 ? "" : ".inprogress";
+        qn_string_clear(&from);
+        qn_string_addf(&from, "%s/%s/%s%s", runs_dir, QN_SPARK_LOG_FOLDER, id, ending);
+        file = fopen(qn_string_text(&from), "re");
+    }
+    if (!file) {
+        st = qn_fail(ctx, QN_ENOTFOUND,
+                     "run %s has no event log in %s/%s; it was run with --event-log false", id,
+                     runs_dir, QN_SPARK_LOG_FOLDER);
+        goto done;
+    }
+    QN_TRY(qn_make_dirs(ctx, options->out));
+    qn_string_addf(path, "%s/%s%s", options->out, id, ending);
+    QN_TRY(qn_out_open(ctx, qn_string_text(path), options->overwrite, &out));
+    QN_TRY(copy_bytes(ctx, file, qn_string_text(&from), out));
+    QN_TRY(qn_out_commit(&out));
+done:
+    qn_out_abandon(&out);
+    if (file)
+        fclose(file);
+    qn_string_release(&from);
+    json_decref(object);
+    return st;
+}
+
 qn_status qn_export_run(qn_context *ctx, const char *runs_dir, const char *run,
                         const qn_export_options *options, qn_string *path)
 {
@@ -325,6 +380,10 @@ qn_status qn_export_run(qn_context *ctx, const char *runs_dir, const char *run,
 
     qn_string_clear(path);
     QN_TRY(qn_runs_show(ctx, runs_dir, run, &record));
+    if (options->format == N_FORMATS) {
+        st = copy_log(ctx, runs_dir, record, options, path);
+        goto done;
+    }
     QN_TRY(qn_export_make(ctx, record, options->format, &name, &text));
     QN_TRY(qn_make_dirs(ctx, options->out));
     qn_string_addf(path, "%s/%s", options->out, qn_string_text(&name));

@@ -33,7 +33,9 @@ struct qn_record {
     int32_t threads_requested, threads, threads_used;
     size_t budget, budget_peak, rss_peak, vm_hwm;
     double busy_seconds, cpu_start, cpu_seconds;
-    int64_t n_stages, n_tasks, stage_us, bytes_moved, bytes_spilled;
+    int64_t n_stages, n_tasks, stage_us, bytes_read, bytes_moved, bytes_spilled;
+    int64_t stage_tasks, most_tasks;   /* of the stage that runs, of any */
+    int64_t shared_busy_us, shared_us; /* of stages with several tasks: of tasks, of stages */
     char kernel_set[16];
     double start; /* monotonic */
     int64_t start_us, end_us;
@@ -82,6 +84,12 @@ static size_t peak_bytes(const qn_record *record)
     return record->vm_hwm > 0 && held > record->vm_hwm ? record->vm_hwm : held;
 }
 
+/* Tasks at once, on average, in stages that have several; 0: there were none. */
+static double parallelism(const qn_record *record)
+{
+    return record->shared_us > 0 ? (double)record->shared_busy_us / (double)record->shared_us : 0;
+}
+
 static void resources_json(const qn_record *record, qn_json *j)
 {
     const double possible = record->total_s * (double)record->threads;
@@ -101,6 +109,8 @@ static void resources_json(const qn_record *record, qn_json *j)
     qn_json_int(j, "stages", record->n_stages);
     qn_json_int(j, "tasks", record->n_tasks);
     qn_json_real(j, "stage_s", (double)record->stage_us * 1e-6);
+    qn_json_real(j, "parallelism_observed", parallelism(record));
+    qn_json_int(j, "read_bytes", record->bytes_read);
     qn_json_int(j, "moved_bytes", record->bytes_moved);
     qn_json_int(j, "spilled_bytes", record->bytes_spilled);
     qn_json_int(j, "peak_bytes", (int64_t)peak_bytes(record));
@@ -168,7 +178,7 @@ static void tail_json(const qn_record *record, qn_json *j)
 static void build_json(const qn_record *record, qn_json *j)
 {
     static const char *const sections[] = {"data",    "counts",  "partitions", "memory",
-                                           "timings", "metrics", "facts"};
+                                           "storage", "timings", "metrics",    "facts"};
 
     qn_json_open(j, NULL, '{');
     qn_json_text(j, "run_id", record->id);
@@ -256,7 +266,8 @@ static void on_fact(qn_record *record, const qn_event *event)
 static void place(char path[QN_TREE_PATH], const char *section, const char *name)
 {
     const bool is_placed = !strncmp(name, "partitions.", strlen("partitions.")) ||
-                           !strncmp(name, "memory.", strlen("memory."));
+                           !strncmp(name, "memory.", strlen("memory.")) ||
+                           !strncmp(name, "storage.", strlen("storage."));
 
     snprintf(path, QN_TREE_PATH, "%s%s%s", is_placed ? "" : section, is_placed ? "" : ".", name);
 }
@@ -297,7 +308,15 @@ static void record_sink(void *user, const qn_event *event)
     case QN_EVENT_WARNING:
         qn_json_text(&record->warnings, NULL, event->text);
         break;
+    case QN_EVENT_STAGE_START:
+        record->stage_tasks = event->total;
+        if (event->total > record->most_tasks)
+            record->most_tasks = event->total;
+        break;
     case QN_EVENT_STAGE_END:
+        if (record->stage_tasks > 1 && event->rank == 0)
+            record->shared_us += event->duration_us;
+        record->bytes_read += event->bytes_read;
         record->n_stages++;
         record->stage_us += event->duration_us;
         record->bytes_moved += event->bytes_moved;
@@ -305,6 +324,8 @@ static void record_sink(void *user, const qn_event *event)
         sample(record);
         break;
     case QN_EVENT_TASK_END:
+        if (record->stage_tasks > 1)
+            record->shared_busy_us += event->duration_us;
         record->n_tasks++;
         break;
     case QN_EVENT_PROGRESS:
@@ -402,10 +423,33 @@ done:
     return st;
 }
 
+/* Says where what was seen is not what was asked for: threads that had work and did none, or more
+ * cores at work than threads, as when a library starts its own. */
+static void warn_of_parallelism(qn_context *ctx, qn_record *record)
+{
+    const double used = record->total_s > 0 ? record->cpu_seconds / record->total_s : 0;
+
+    pthread_mutex_lock(&ctx->lock);
+    sample(record);
+    pthread_mutex_unlock(&ctx->lock);
+    if (record->threads_used > 0 && record->threads_used < record->threads &&
+        record->most_tasks >= 2 * (int64_t)record->threads)
+        qn_emit_warning(ctx,
+                        "%d threads were to work and %d did, on up to %lld tasks: look whether the "
+                        "machine is shared or the container allows fewer cores",
+                        record->threads, record->threads_used, (long long)record->most_tasks);
+    if (record->total_s > 1 && used > 1.1 * (double)record->threads + 0.2)
+        qn_emit_warning(ctx,
+                        "%.1f cores were at work where %d threads were to: a library has started "
+                        "threads of its own, so times of this run are not those of %d threads",
+                        used, record->threads, record->threads);
+}
+
 qn_status qn_record_close(qn_context *ctx, qn_record *record, qn_status status, int exit_code)
 {
     int error;
 
+    warn_of_parallelism(ctx, record);
     pthread_mutex_lock(&ctx->lock); /* no event may come between */
     sample(record);
     qn_tree_real(&record->tree, "timings.total_s", record->total_s);

@@ -96,12 +96,43 @@ done:
     return st;
 }
 
+/* For the record: what data sets took last, on all workers and on each. */
+static void emit_storage(qn_context *ctx, const qn_spark_log *log, const spark_data *data,
+                         int32_t worker)
+{
+    int64_t memory = 0, disk = 0, n = 0;
+    char name[SPARK_NAME + 64], of[32] = "";
+
+    for (int64_t p = 0; p < SPARK_COUNT(data->blocks, spark_block); p++) {
+        const spark_block *block = SPARK_AT(data->blocks, spark_block, p);
+
+        if (block->worker < 0 || (worker >= 0 && block->worker != worker))
+            continue;
+        n++;
+        memory += block->memory;
+        disk += block->disk;
+    }
+    if (n == 0)
+        return;
+    if (worker >= 0)
+        snprintf(of, sizeof of, "worker_%d.", spark_worker_at(log, worker)->number);
+    snprintf(name, sizeof name, "storage.%s.%spartitions", data->name, of);
+    qn_emit_count(ctx, name, n);
+    snprintf(name, sizeof name, "storage.%s.%smemory_bytes", data->name, of);
+    qn_emit_count(ctx, name, memory);
+    snprintf(name, sizeof name, "storage.%s.%sdisk_bytes", data->name, of);
+    qn_emit_count(ctx, name, disk);
+}
+
 void qn_spark_log_close(qn_context *ctx, qn_spark_log *log, qn_status status)
 {
     bool tell;
 
     if (!log || !log->ctx)
         return;
+    for (int64_t i = 0; i < SPARK_COUNT(log->data, spark_data); i++)
+        for (int32_t w = -1; w < (int32_t)SPARK_COUNT(log->workers, spark_worker); w++)
+            emit_storage(ctx, log, SPARK_AT(log->data, spark_data, i), w);
     pthread_mutex_lock(&ctx->lock); /* no event may come between */
     log->last_us = qn_now_us();
     spark_close_open(log, SPARK_KILLED,

@@ -6,6 +6,8 @@
 
 #include "base/file.h"
 #include "run/evidence.h"
+#include "run/export.h"
+#include "run/runs_gc.h"
 #include "run/spark_log.h"
 
 #define MB ((int64_t)1 << 20)
@@ -580,6 +582,72 @@ static void evidence_has_the_texts_and_numbers_of_the_reference(void **state)
     qn_evidence_release(&e);
 }
 
+/* A run with a record, of which one log is kept. */
+static void make_run(fixture *f, const char *id, const char *status, const char *started)
+{
+    char path[128];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", f->dir, id);
+    CHECK_OK(f->ctx, qn_make_dirs(f->ctx, path));
+    snprintf(path, sizeof path, "%s/%s/record.json", f->dir, id);
+    file = fopen(path, "w");
+    CHECK(file != NULL);
+    fprintf(file,
+            "{\"run_id\":\"%s\",\"status\":\"%s\",\"started\":\"%s\",\"parameters\":{\"rank\":%zu},"
+            "\"timings\":{\"fit_s\":%zu,\"deep\":{\"s\":2}},\"model_digest\":\"ab\"}",
+            id, status, started, strlen(id), strlen(id));
+    CHECK_EQ(fclose(file), 0);
+}
+
+static void old_runs_go_with_their_logs_and_live_ones_stay(void **state)
+{
+    fixture *f = *state;
+    char log[128], out[96];
+    const qn_export_options export = {.format = 3, .out = out};
+    int64_t removed, live;
+    qn_string path = {0};
+
+    snprintf(out, sizeof out, "%s/out", f->dir);
+    make_run(f, "als-1", "ok", "2026-01-01");
+    make_run(f, "live", "running", "2026-01-02");
+    make_run(f, "als-33", "ok", "2026-01-03");
+    CHECK_OK(f->ctx, open_log(f, false));
+    qn_spark_log_close(f->ctx, f->log, QN_OK);
+    snprintf(log, sizeof log, "%s/spark-events/als-1", f->dir);
+    CHECK_OK(f->ctx, qn_export_run(f->ctx, f->dir, "als-1", &export, &path));
+    CHECK(qn_path_exists(log) && qn_path_exists(qn_string_text(&path)));
+    CHECK(strstr(qn_string_text(&path), "/out/als-1") != NULL);
+    CHECK_EQ(qn_export_run(f->ctx, f->dir, "als-33", &export, &path), QN_ENOTFOUND);
+    CHECK_ERROR(f->ctx, "--event-log false");
+    qn_string_release(&path);
+
+    CHECK_OK(f->ctx, qn_runs_gc(f->ctx, f->dir, 1, &removed, &live));
+    CHECK_EQ(removed, 1);
+    CHECK_EQ(live, 1);
+    CHECK(!qn_path_exists(log));
+    snprintf(log, sizeof log, "%s/live/record.json", f->dir);
+    CHECK(qn_path_exists(log));
+    snprintf(log, sizeof log, "%s/als-33/record.json", f->dir);
+    CHECK(qn_path_exists(log));
+}
+
+static void two_runs_are_shown_beside_one_another(void **state)
+{
+    fixture *f = *state;
+    qn_string out = {0};
+
+    make_run(f, "als-1", "ok", "2026-01-01");
+    make_run(f, "als-222222", "ok", "2026-01-03");
+    CHECK_OK(f->ctx, qn_runs_compare(f->ctx, f->dir, "als-1", "als-2", &out));
+    CHECK_TEXT(qn_string_text(&out),
+               "{\"a\":\"als-1\",\"b\":\"als-222222\",\"same_model\":true,"
+               "\"differ\":{\"parameters.rank\":[5,10]},"
+               "\"numbers\":{\"timings.fit_s\":[5,10,2.0],\"timings.deep.s\":[2,2,1.0]}}");
+    CHECK_EQ(qn_runs_compare(f->ctx, f->dir, "als-1", "nothing", &out), QN_ENOTFOUND);
+    qn_string_release(&out);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -599,6 +667,8 @@ int main(void)
         TEST(failed_allocations_fail_no_events),
         TEST(reading_survives_every_failed_allocation),
         TEST(an_id_that_no_log_can_have_is_refused),
+        TEST(old_runs_go_with_their_logs_and_live_ones_stay),
+        TEST(two_runs_are_shown_beside_one_another),
         TEST(evidence_has_the_texts_and_numbers_of_the_reference),
     };
 
