@@ -306,6 +306,7 @@ qn_status qn_matrix_finish(qn_matrix_job *job)
         qn_partition_count(m->n_rows * m->n_features, m->n_cells, job->options->partitions);
     QN_TRY(make_fingerprint(job));
     QN_TRY(make_labels(job));
+    QN_TRY_ALL(qn_matrix_emit_storage(ctx, m));
 done:
     qn_free(file_row);
     return st;

@@ -59,4 +59,7 @@ qn_status qn_matrix_scale(qn_matrix_job *job);
  */
 qn_status qn_matrix_finish(qn_matrix_job *job);
 
+/* Where the partitions of a finished matrix lie: data set "matrix". */
+qn_status qn_matrix_emit_storage(qn_context *ctx, const qn_matrix *matrix);
+
 #endif

@@ -3,6 +3,7 @@
 #include "ml/table_metrics.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -498,9 +499,16 @@ qn_status qn_table_judge_run(qn_context *ctx, const qn_table_judge *judge, const
                              qn_judgement *out)
 {
     judge_work w = {.ctx = ctx, .judge = judge, .data = data};
-    const qn_span job = qn_job_start(ctx, "evaluate");
+    char stages[96];
+    qn_span job;
     qn_status st = QN_OK;
 
+    if (judge->n_classes > 0)
+        snprintf(stages, sizeof stages, "classes\t%lld\n", (long long)data->n_partitions);
+    else
+        snprintf(stages, sizeof stages, "labels\t%lld\nvalues\t%lld\n",
+                 (long long)data->n_partitions, (long long)data->n_partitions);
+    job = qn_job_start_planned(ctx, "evaluate", stages);
     *out = (qn_judgement){.n_classes = judge->n_classes, .smallest_unseen = NAN};
     if (!data->has_label)
         QN_TRY(qn_fail(ctx, QN_EINVAL,

@@ -17,9 +17,8 @@
 
 typedef struct replay {
     qn_evidence *e;
-    bool is_loaded, is_fitting, is_fitted; /* phases told of */
+    int64_t n_fitted; /* jobs "fit" that have ended */
     int64_t most_bytes;
-    int64_t n_jobs_ended;
 } replay;
 
 static void data_totals(const qn_log_data *data, int64_t worker, int64_t *n, qn_log_block *total)
@@ -38,26 +37,42 @@ static void data_totals(const qn_log_data *data, int64_t worker, int64_t *n, qn_
     }
 }
 
+/* "0", "1-20": the job's stages, whose ids ascend. */
+static void stages_text(const qn_log_view *view, int64_t job, qn_string *out)
+{
+    int64_t first = -1, last = -2;
+
+    for (int64_t s = 0; s <= view->n_stages; s++) {
+        const qn_log_stage *stage = s < view->n_stages ? &view->stage[s] : NULL;
+
+        if (stage && (stage->job != job || stage->attempt > 0))
+            continue;
+        if (stage && stage->id == last + 1) {
+            last++;
+            continue;
+        }
+        if (first >= 0 && last > first)
+            qn_string_addf(out, "%lld-%lld%s", (long long)first, (long long)last,
+                           stage ? ", " : "");
+        else if (first >= 0)
+            qn_string_addf(out, "%lld%s", (long long)first, stage ? ", " : "");
+        first = last = stage ? stage->id : -1;
+    }
+}
+
 static void job_line(const qn_log_view *view, int64_t job, qn_string *out)
 {
-    const char *comma = "";
-
     qn_string_addf(out, "  Job %lld (%s): %s, stages [", (long long)view->job[job].id,
                    view->job[job].name, qn_log_status_name(view->job[job].status));
-    for (int64_t s = 0; s < view->n_stages; s++) {
-        if (view->stage[s].job != job || view->stage[s].attempt > 0)
-            continue;
-        qn_string_addf(out, "%s%lld", comma, (long long)view->stage[s].id);
-        comma = ", ";
-    }
+    stages_text(view, job, out);
     qn_string_add(out, "]\n");
 }
 
-static void add_phase(replay *r, const qn_log_view *view, const char *phase)
+static void set_phase(qn_string *out, const qn_log_view *view, const char *phase)
 {
-    qn_string *out = &r->e->phases;
     int64_t active = 0;
 
+    qn_string_clear(out);
     for (int64_t j = 0; j < view->n_jobs; j++)
         active += view->job[j].status == QN_LOG_RUNNING;
     qn_string_addf(out, "\nSPARK UI EVIDENCE – %s\nActive jobs: %lld\n", phase, (long long)active);
@@ -186,31 +201,29 @@ static void note_storage(replay *r, const qn_log_view *view)
     }
 }
 
-static bool has_ended(const qn_log_view *view, const char *name)
+static int64_t n_ended(const qn_log_view *view, const char *name)
 {
+    int64_t n = 0;
+
     for (int64_t j = 0; j < view->n_jobs; j++)
-        if (!strcmp(view->job[j].name, name) && view->job[j].end_ms > 0)
-            return true;
-    return false;
+        n += !strcmp(view->job[j].name, name) && view->job[j].end_ms > 0;
+    return n;
 }
 
 /* Before training: its first stage has been begun, its data sets are known, no task runs. */
 static void after_line(void *arg, const qn_log_view *view)
 {
     replay *r = arg;
+    qn_string *phase = r->e->phase;
     const qn_log_job *last = view->n_jobs > 0 ? &view->job[view->n_jobs - 1] : NULL;
 
-    if (!r->is_loaded && has_ended(view, "load")) {
-        r->is_loaded = true;
-        add_phase(r, view, "After Data Loading");
-    }
-    if (!r->is_fitting && view->n_tasks > 0 && last && !strcmp(last->name, "fit")) {
-        r->is_fitting = true;
-        add_phase(r, view, "Before ALS Training");
-    }
-    if (!r->is_fitted && has_ended(view, "fit")) {
-        r->is_fitted = true;
-        add_phase(r, view, "After ALS Training");
+    if (phase[0].length == 0 && n_ended(view, "load") > 0)
+        set_phase(&phase[0], view, "After Data Loading");
+    if (phase[1].length == 0 && view->n_tasks > 0 && last && !strcmp(last->name, "fit"))
+        set_phase(&phase[1], view, "Before ALS Training");
+    if (n_ended(view, "fit") > r->n_fitted) { /* a run that was resumed has several */
+        r->n_fitted++;
+        set_phase(&phase[2], view, "After ALS Training");
     }
     if (view->n_tasks > r->e->parallelism.tasks_at_once)
         r->e->parallelism.tasks_at_once = view->n_tasks;
@@ -307,7 +320,8 @@ done:
 void qn_evidence_release(qn_evidence *evidence)
 {
     qn_log_view_release(&evidence->view);
-    qn_string_release(&evidence->phases);
+    for (int32_t i = 0; i < 3; i++)
+        qn_string_release(&evidence->phase[i]);
     qn_string_release(&evidence->places);
     qn_json_release(&evidence->storage);
     qn_json_release(&evidence->kept);

@@ -36,8 +36,8 @@ typedef struct qn_evidence {
     qn_partition_statistics partitions;
     qn_memory_evidence memory;
     qn_parallelism parallelism;
-    qn_string phases; /* blocks "SPARK UI EVIDENCE", text */
-    qn_string places; /* storage as it was when data sets took most, text and JSON */
+    qn_string phase[3]; /* blocks "SPARK UI EVIDENCE": loaded, before and after training */
+    qn_string places;   /* storage as it was when data sets took most, text and JSON */
     qn_json storage;
     qn_json kept; /* storage at the end of the run */
     int64_t bytes_moved, bytes_spilled, bytes_read;

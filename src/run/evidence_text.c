@@ -85,8 +85,11 @@ void qn_evidence_text(const qn_evidence *e, qn_string *out)
         qn_string_add(out, qn_string_text(&e->places));
     }
     parallelism_text(e, out);
-    qn_string_add(out, qn_string_text(&e->phases));
-    out->failed |= e->phases.failed || e->places.failed;
+    for (int32_t i = 0; i < 3; i++) {
+        qn_string_add(out, qn_string_text(&e->phase[i]));
+        out->failed |= e->phase[i].failed;
+    }
+    out->failed |= e->places.failed;
 }
 
 static void jobs_json(const qn_log_view *view, qn_json *j)

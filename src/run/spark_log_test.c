@@ -575,7 +575,8 @@ static void evidence_has_the_texts_and_numbers_of_the_reference(void **state)
     check_line(qn_string_text(&text), "*** MEMORY PRESSURE DETECTED ***\nDataset requires 11.5x "
                                       "available memory\nSpark will need to spill to disk!\n");
     check_line(qn_string_text(&text), "SPARK UI EVIDENCE – After ALS Training\nActive jobs: 0\n"
-                                      "  Job 0 (fit): SUCCEEDED, stages [0]\nStorage:\n  RDD 0 "
+                                      "  Job 0 (fit): SUCCEEDED, stages [0]\n  Job 1 (fit): "
+                                      "SUCCEEDED, stages [1]\nStorage:\n  RDD 0 "
                                       "(ratings by user): 4 partitions, memory 4.00 MB, disk 0.00 "
                                       "MB\n");
     qn_string_release(&text);

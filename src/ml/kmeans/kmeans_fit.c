@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "ml/kmeans/kmeans_impl.h"
 
 /* Labels rows and moves those that changed between the sums; once sums the spread. */
@@ -211,6 +212,25 @@ done:
     return st;
 }
 
+/* The fit's job, with the passes that it may make: rounds of the start, iterations, the cost. */
+static void start_job(kmeans_fit *fit)
+{
+    const qn_kmeans_params *params = fit->params;
+    const long long parts = (long long)fit->data->n_partitions;
+    qn_string stages = {0};
+
+    if (params->init_mode && !strcmp(params->init_mode, "k-means||")) {
+        for (int32_t round = 1; round <= params->init_steps; round++)
+            qn_string_addf(&stages, "k-means|| %d\t%lld\n", round, parts);
+        qn_string_addf(&stages, "k-means|| weights\t%lld\n", parts);
+    }
+    for (int32_t i = 1; i <= params->max_iter; i++)
+        qn_string_addf(&stages, "iteration %d\t%lld\n", i, parts);
+    qn_string_addf(&stages, "cost\t%lld\n", parts);
+    fit->job = qn_job_start_planned(fit->ctx, "fit", qn_string_text(&stages));
+    qn_string_release(&stages);
+}
+
 qn_status qn_kmeans_fit(qn_context *ctx, const qn_kmeans_params *params, const qn_matrix *data,
                         qn_kmeans_model **model)
 {
@@ -220,7 +240,7 @@ qn_status qn_kmeans_fit(qn_context *ctx, const qn_kmeans_params *params, const q
     const qn_event totals = {.rows = data->n_rows};
 
     *model = NULL;
-    fit.job = qn_job_start(ctx, "fit");
+    start_job(&fit);
     QN_TRY_ALL(prepare(&fit, &made));
     QN_TRY(iterate(&fit, made));
     QN_TRY(finish(&fit, made));
