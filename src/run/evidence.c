@@ -68,16 +68,8 @@ static void job_line(const qn_log_view *view, int64_t job, qn_string *out)
     qn_string_add(out, "]\n");
 }
 
-static void set_phase(qn_string *out, const qn_log_view *view, const char *phase)
+static void add_storage(qn_string *out, const qn_log_view *view)
 {
-    int64_t active = 0;
-
-    qn_string_clear(out);
-    for (int64_t j = 0; j < view->n_jobs; j++)
-        active += view->job[j].status == QN_LOG_RUNNING;
-    qn_string_addf(out, "\nSPARK UI EVIDENCE – %s\nActive jobs: %lld\n", phase, (long long)active);
-    for (int64_t j = 0; j < view->n_jobs && j < 5; j++)
-        job_line(view, j, out);
     qn_string_add(out, "Storage:\n");
     for (int64_t d = 0; d < view->n_data; d++) {
         qn_log_block total;
@@ -88,6 +80,18 @@ static void set_phase(qn_string *out, const qn_log_view *view, const char *phase
                        (long long)view->data[d].id, view->data[d].name, (long long)n,
                        (double)total.memory * MB, (double)total.disk * MB);
     }
+}
+
+static void set_phase(qn_string *out, const qn_log_view *view, const char *phase)
+{
+    int64_t active = 0;
+
+    qn_string_clear(out);
+    for (int64_t j = 0; j < view->n_jobs; j++)
+        active += view->job[j].status == QN_LOG_RUNNING;
+    qn_string_addf(out, "\nSPARK UI EVIDENCE – %s\nActive jobs: %lld\n", phase, (long long)active);
+    for (int64_t j = 0; j < view->n_jobs && j < 5; j++)
+        job_line(view, j, out);
 }
 
 static void place_text(const char *name, const char *worker, int64_t n, const qn_log_block *total,
@@ -219,11 +223,17 @@ static void after_line(void *arg, const qn_log_view *view)
 
     if (phase[0].length == 0 && n_ended(view, "load") > 0)
         set_phase(&phase[0], view, "After Data Loading");
-    if (phase[1].length == 0 && view->n_tasks > 0 && last && !strcmp(last->name, "fit"))
+    if (phase[1].length == 0 && view->n_tasks > 0 && last && !strcmp(last->name, "fit")) {
+        /* A log tells of data sets with the first stage behind the one that made them. */
+        if (phase[0].length > 0)
+            add_storage(&phase[0], view);
         set_phase(&phase[1], view, "Before ALS Training");
+        add_storage(&phase[1], view);
+    }
     if (n_ended(view, "fit") > r->n_fitted) { /* a run that was resumed has several */
         r->n_fitted++;
         set_phase(&phase[2], view, "After ALS Training");
+        add_storage(&phase[2], view);
     }
     if (view->n_tasks > r->e->parallelism.tasks_at_once)
         r->e->parallelism.tasks_at_once = view->n_tasks;
@@ -286,6 +296,8 @@ qn_status qn_evidence_read(qn_context *ctx, const char *text, size_t length, qn_
     st = qn_log_view_read(ctx, &evidence->view, text, length, after_line, &r);
     note_places(&evidence->view, &at_end, &evidence->kept);
     qn_string_release(&at_end);
+    if (evidence->phase[0].length > 0 && evidence->phase[1].length == 0)
+        add_storage(&evidence->phase[0], &evidence->view);
     finish_parallelism(evidence);
     finish_memory(evidence);
     if (st != QN_OK)

@@ -443,12 +443,29 @@ static spark_reason kind_of_end(const qn_event *event)
     return event->status == QN_OK ? SPARK_SUCCESS : SPARK_KILLED;
 }
 
+/* A stage of one task that has told of none is that task. */
+static void whole_task(qn_spark_log *log, spark_stage *stage, const qn_event *event)
+{
+    spark_task *task = start_task(log, stage, 0, 0, stage->start_us);
+
+    if (!task)
+        return;
+    task->work = (spark_work){.busy_us = event->duration_us, .rows = event->rows};
+    end_task(log, stage, task,
+             event->status == QN_OK           ? SPARK_SUCCESS
+             : event->status == QN_ECANCELLED ? SPARK_KILLED
+                                              : SPARK_FAILED,
+             event->status == QN_OK ? NULL : reason_of(log, event));
+}
+
 static void on_stage_end(qn_spark_log *log, const qn_event *event)
 {
     spark_stage *stage = stage_of_event(log, event->id);
 
     if (!stage)
         return;
+    if (event->rank == 0 && n_tasks(stage) == 0 && stage->n_tasks == 1)
+        whole_task(log, stage, event);
     share_work(log, stage, event);
     if (event->rank != 0)
         return;

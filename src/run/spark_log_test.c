@@ -204,6 +204,31 @@ static void a_job_without_stages_is_one_with_one_task(void **state)
     qn_free(text);
 }
 
+static void a_stage_of_one_task_that_told_of_none_is_that_task(void **state)
+{
+    fixture *f = *state;
+    qn_evidence e;
+
+    CHECK_OK(f->ctx, open_log(f, false));
+    job(f, QN_EVENT_JOB_START, 1, "upsert", "read\t1\n");
+    stage(f, QN_EVENT_STAGE_START, 2, "read", 1);
+    emit(f, (qn_event){.kind = QN_EVENT_STAGE_END,
+                       .id = 2,
+                       .rows = 9,
+                       .bytes_read = 99,
+                       .bytes_spilled = 5,
+                       .duration_us = 7000});
+    job(f, QN_EVENT_JOB_END, 1, "upsert", NULL);
+    qn_spark_log_close(f->ctx, f->log, QN_OK);
+    CHECK_OK(f->ctx, qn_evidence_of_run(f->ctx, f->dir, "als-1", &e));
+    CHECK_EQ(e.view.stage[0].done, 1);
+    CHECK_EQ(e.view.stage[0].run_ms, 7);
+    CHECK_EQ(e.view.stage[0].records, 9);
+    CHECK_EQ(e.view.stage[0].bytes_read, 99);
+    CHECK_EQ(e.bytes_spilled, 5);
+    qn_evidence_release(&e);
+}
+
 static void sizes_of_blocks_are_told_as_differences(void **state)
 {
     fixture *f = *state;
@@ -656,6 +681,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_line_is_as_written_by_hand),
         TEST(a_job_without_stages_is_one_with_one_task),
+        TEST(a_stage_of_one_task_that_told_of_none_is_that_task),
         TEST(sizes_of_blocks_are_told_as_differences),
         TEST(a_lost_worker_makes_a_new_attempt),
         TEST(a_stage_beyond_the_plan_is_a_job_of_its_own),

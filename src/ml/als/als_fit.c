@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "data/ratings_events.h"
 #include "ml/als/als_bytes.h"
 #include "ml/als/als_impl.h"
 
@@ -331,7 +332,7 @@ static qn_status als_run(als_fit *fit, qn_als_model *model)
     qn_status st = QN_OK;
     qn_context *ctx = fit->ctx;
 
-    QN_TRY_ALL(als_emit_storage(fit));
+    QN_TRY_ALL(qn_ratings_emit_storage(ctx, fit->ratings));
     QN_TRY(als_holdout_make(fit));
     QN_TRY(als_count_items(fit, model));
     QN_TRY(als_sweeps(fit, model));
