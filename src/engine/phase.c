@@ -3,19 +3,29 @@
 #include "base/alloc.h"
 #include "engine/comm.h"
 
-qn_phase qn_phase_start(qn_context *ctx, const qn_span *job, const char *name, int64_t n_tasks)
+static qn_phase phase_of(qn_context *ctx, qn_span span)
 {
     const qn_store_stats stores = qn_context_store_totals(ctx);
 
     return (qn_phase){
-        .span = qn_stage_start(ctx, job, name, n_tasks),
+        .span = span,
         .moved = ctx->comm->bytes_moved,
         .read = (int64_t)stores.bytes_read,
         .spilled = (int64_t)stores.bytes_spilled,
     };
 }
 
-void qn_phase_end(qn_context *ctx, const qn_phase *phase, qn_status status, int64_t rows)
+qn_phase qn_phase_start(qn_context *ctx, const qn_span *job, const char *name, int64_t n_tasks)
+{
+    return phase_of(ctx, qn_stage_start(ctx, job, name, n_tasks));
+}
+
+qn_phase qn_phase_job_start(qn_context *ctx, const char *name, const char *stages)
+{
+    return phase_of(ctx, qn_job_start_planned(ctx, name, stages));
+}
+
+double qn_phase_end(qn_context *ctx, const qn_phase *phase, qn_status status, int64_t rows)
 {
     const qn_store_stats stores = qn_context_store_totals(ctx);
     const qn_event totals = {
@@ -26,7 +36,7 @@ void qn_phase_end(qn_context *ctx, const qn_phase *phase, qn_status status, int6
         .bytes_spilled = (int64_t)stores.bytes_spilled - phase->spilled,
     };
 
-    qn_span_end(ctx, &phase->span, status, &totals);
+    return qn_span_end(ctx, &phase->span, status, &totals);
 }
 
 qn_status qn_places_init(qn_context *ctx, int64_t n_partitions, qn_places *places)

@@ -11,9 +11,12 @@ typedef struct qn_phase {
     int64_t read, spilled; /* bytes by all stores, before it */
 } qn_phase;
 
+/* A stage of `n_tasks`. */
 qn_phase qn_phase_start(qn_context *ctx, const qn_span *job, const char *name, int64_t n_tasks);
-/* `rows` of this rank. */
-void qn_phase_end(qn_context *ctx, const qn_phase *phase, qn_status status, int64_t rows);
+/* A job, with its stages as in qn_job_start_planned. */
+qn_phase qn_phase_job_start(qn_context *ctx, const char *name, const char *stages);
+/* `rows` of this rank. Returns seconds. */
+double qn_phase_end(qn_context *ctx, const qn_phase *phase, qn_status status, int64_t rows);
 
 /* What a data set takes, partition by partition: [n_partitions] rows, bytes in memory and on disk
  * of this rank. Partitions that hold nothing here are not told of. */

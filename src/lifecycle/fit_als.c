@@ -8,6 +8,7 @@
 #include "base/context.h"
 #include "engine/checkpoint.h"
 #include "engine/comm.h"
+#include "engine/phase.h"
 #include "lifecycle/events.h"
 #include "ml/model_dir.h"
 
@@ -119,7 +120,7 @@ static qn_status load(fit_job *job)
     const qn_on_duplicate rule = (qn_on_duplicate)job->input->on_duplicate;
     const bool need_time = rule == QN_DUPLICATE_LATEST || job->split.kind == QN_SPLIT_TEMPORAL ||
                            job->split.kind == QN_SPLIT_LEAVE_ONE_OUT;
-    const qn_span span = qn_job_start(ctx, "load");
+    const qn_phase phase = qn_phase_job_start(ctx, "load", NULL);
     int64_t n[2];
     qn_status st = QN_OK;
 
@@ -141,7 +142,7 @@ static qn_status load(fit_job *job)
     QN_TRY(qn_ratings_from_triples(ctx, &job->train, job->input->partitions, &job->ratings));
     take_counts(job);
 done:
-    job->result->load_s = qn_span_end(ctx, &span, st, NULL);
+    job->result->load_s = qn_phase_end(ctx, &phase, st, 0);
     return st;
 }
 

@@ -245,6 +245,9 @@ static void on_job_end(qn_record *record, const qn_event *event)
     char path[QN_TREE_PATH];
 
     sample(record);
+    record->bytes_read += event->bytes_read; /* beyond what its stages have told */
+    record->bytes_moved += event->bytes_moved;
+    record->bytes_spilled += event->bytes_spilled;
     if (record->open_jobs > 0 && --record->open_jobs > 0)
         return;
     snprintf(path, sizeof path, "timings.%s_s", event->name);
