@@ -351,9 +351,10 @@ static qn_status make_run_dir(qn_context *ctx, qn_record *record, const qn_recor
 
     gmtime_r(&now, &civil);
     strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &civil);
-    if (options->resumed) {
-        snprintf(record->path, sizeof record->path, "%s/%s/record.json", options->runs_dir,
-                 record->id);
+    if (options->resumed) { /* of several workers only one writes */
+        if (options->runs_dir)
+            snprintf(record->path, sizeof record->path, "%s/%s/record.json", options->runs_dir,
+                     record->id);
         return QN_OK;
     }
     if (options->runs_dir)
