@@ -6,7 +6,7 @@ if(TARGET quern)
     add_dependencies(mpi_ranks ${qn_comm_modules})
   endif()
   foreach(flavour IN ITEMS openmpi mpich)
-    foreach(script IN ITEMS collectives faults digests jobs)
+    foreach(script IN ITEMS collectives faults digests jobs resume)
       add_test(NAME mpi_${script}_${flavour} COMMAND sh ${CMAKE_SOURCE_DIR}/tests/mpi/${script}.sh ${flavour})
       set_tests_properties(mpi_${script}_${flavour} PROPERTIES LABELS mpi TIMEOUT 900 SKIP_RETURN_CODE 77
         RUN_SERIAL ON ENVIRONMENT "QN_QUERN=${CMAKE_BINARY_DIR}/quern;QN_SOURCE_DIR=${CMAKE_SOURCE_DIR}")

@@ -1,0 +1,43 @@
+#!/bin/sh
+# resume.sh FLAVOUR: a worker is killed in the middle of a fit; the run goes on from its checkpoint on another number of
+# workers, to the model of an undisturbed run.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+flavour=$1
+. "$here/lib.sh"
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+cd "$place"
+
+"$QN_QUERN" datagen ratings --users 3000 --items 900 --ratings 150000 --seed 5 --format csv --out ratings --quiet
+fit="fit als --input ratings/ratings.csv --rank 24 --max-iter 60"
+wanted=$("$QN_QUERN" $fit --runs-dir none --json --quiet | sed 's/.*"model_digest":"\([0-9a-f]*\)".*/\1/')
+[ "${#wanted}" = 32 ] || { echo "no digest: $wanted"; exit 1; }
+
+# kill_one BEFORE AFTER: dies on so many workers, goes on with the other number.
+kill_one() {
+    rm -rf runs
+    ranks "$1" "$QN_QUERN" $fit --checkpoint-interval 1 --as-rank "$flavour" --quiet >said 2>&1 &
+    launcher=$!
+    tries=0
+    until ls -d runs/als-*/checkpoint/00000[3-9] >/dev/null 2>&1; do
+        tries=$((tries + 1))
+        [ $tries -lt 3000 ] || { echo "no checkpoint in a minute: $(cat said)"; exit 1; }
+        sleep 0.02
+    done
+    # The record names the process of worker 0.
+    kill -9 "$(sed -n 's/.*"pid":\([0-9]*\).*/\1/p' runs/als-*/record.json)"
+    if wait $launcher; then echo "a run whose worker was killed ends well"; exit 1; fi
+    got=$(ranks "$2" "$QN_QUERN" fit als --resume last --as-rank "$flavour" --json --quiet |
+        sed 's/.*"model_digest":"\([0-9a-f]*\)".*/\1/')
+    [ "$got" = "$wanted" ] || { echo "$1 workers, then $2: $got, not $wanted"; exit 1; }
+    grep -q '"resumed_iteration":[1-9]' runs/als-*/record.json || { echo "it began anew"; exit 1; }
+    [ -z "$(ls -d runs/als-*/checkpoint 2>/dev/null)" ] || { echo "checkpoints are left"; exit 1; }
+    echo "$1 workers, then $2: $got"
+}
+
+kill_one 2 1
+if [ "$flavour" = openmpi ]; then
+    kill_one 3 2
+    kill_one 1 5
+fi
