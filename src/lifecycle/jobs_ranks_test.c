@@ -26,6 +26,7 @@ typedef struct fixture {
     qn_status status[MOST_RANKS];
     char error[MOST_RANKS][QN_ERROR_BYTES];
     int64_t leaked[MOST_RANKS];
+    int64_t allowed; /* allocations of rank 1; 0: all */
 
     qn_recommend_options recommend;
     qn_explain_options explain;
@@ -162,8 +163,12 @@ static qn_status run_rank(qn_context *ctx, void *arg)
     const int32_t rank = qn_rank(ctx);
     const int64_t live = qn_alloc_live(ctx);
     fixture *f = job->f;
-    const qn_status st = job->body(ctx, f, rank);
+    qn_status st;
 
+    if (f->allowed > 0 && rank == 1)
+        qn_alloc_fail_after(ctx, f->allowed);
+    st = job->body(ctx, f, rank);
+    qn_alloc_fail_after(ctx, QN_NEVER);
     f->status[rank] = st;
     snprintf(f->error[rank], sizeof f->error[rank], "%s", st == QN_OK ? "" : qn_context_error(ctx));
     f->leaked[rank] = qn_alloc_live(ctx) - live;
@@ -181,7 +186,7 @@ static qn_status run(fixture *f, int32_t threads, int32_t ranks, job_body *body)
     remove(f->out);
     memset(f->said, 0, sizeof f->said);
     st = qn_run_thread_ranks(ctx, ranks, run_rank, &job);
-    if (st != QN_OK)
+    if (st != QN_OK && f->allowed == 0)
         print_message("%s\n", qn_context_error(ctx));
     qn_context_free(ctx);
     for (int32_t r = 0; r < ranks; r++) {
@@ -301,6 +306,22 @@ static void an_output_that_is_there_ends_all_ranks(void **state)
     f->recommend.all_users = false;
     f->recommend.user = (qn_text_list){&(const char *){"777777"}, 1};
     CHECK_EQ(run(f, 1, 3, recommend_rank), QN_ENOTFOUND);
+}
+
+static void memory_that_one_rank_lacks_ends_all(void **state)
+{
+    fixture *f = *state;
+    qn_status st = QN_ENOMEM;
+
+    SKIP_WITHOUT_MODEL(f);
+    f->recommend.new_user = f->new_rows;
+    f->recommend.titles = f->titles;
+    for (f->allowed = 1; st != QN_OK; f->allowed += 1 + f->allowed / 2) {
+        st = run(f, 1, 2, recommend_rank);
+        CHECK(st == QN_OK || st == QN_ENOMEM);
+        CHECK(f->allowed < 100000);
+    }
+    CHECK(f->allowed > 30);
 }
 
 static qn_status explain_rank(qn_context *ctx, fixture *f, int32_t rank)
@@ -493,6 +514,7 @@ int main(void)
         JOB_TEST(lists_for_all_users_are_written_in_order),
         JOB_TEST(lists_for_items_and_for_new_users_too),
         JOB_TEST(an_output_that_is_there_ends_all_ranks),
+        JOB_TEST(memory_that_one_rank_lacks_ends_all),
         JOB_TEST(neighbours_and_reasons_are_the_same),
         JOB_TEST(a_saved_model_is_judged_alike_with_and_without_training_ratings),
         JOB_TEST(predictions_go_to_one_file),
