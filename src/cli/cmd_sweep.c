@@ -63,7 +63,7 @@ static qn_status add_threads(qn_cli *cli, fit_words *words)
     int32_t most, share;
     qn_status st = QN_OK;
 
-    if (qn_cli_args_given(cli->args, "threads"))
+    if (qn_cli_args_given(cli->args, "threads") || qn_cli_args_given(cli->args, "hosts"))
         return QN_OK;
     QN_TRY(qn_sweep_most_workers(cli->ctx, cli->values[0], &most));
     qn_system_read(&system);

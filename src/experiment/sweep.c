@@ -15,7 +15,7 @@
 #include "experiment/sweep_impl.h"
 
 #define KEPT_LIMIT  ((size_t)64 << 20)
-#define OWN_WORDS   11 /* that are added to the command, and NULL */
+#define OWN_WORDS   13 /* that are added to the command, and NULL */
 #define NAME_BYTES  4400
 #define SWEEP_FILE  "sweep.json"
 #define POINTS_DIR  "points"
@@ -219,6 +219,7 @@ done:
 /* Texts that the words of a run point to. */
 typedef struct own_words {
     char workers[16], partitions[16], runs[NAME_BYTES];
+    qn_string hosts;
 } own_words;
 
 static void fill_words(sweep_job *job, const qn_sweep_point *point, own_words *own)
@@ -229,6 +230,10 @@ static void fill_words(sweep_job *job, const qn_sweep_point *point, own_words *o
     snprintf(own->workers, sizeof own->workers, "%d", (int)point->workers);
     job->word[n++] = "--workers";
     job->word[n++] = own->workers;
+    if (job->options->hosts && sweep_hosts(job->options->hosts, point->workers, &own->hosts)) {
+        job->word[n++] = "--hosts";
+        job->word[n++] = qn_string_text(&own->hosts);
+    }
     if (point->partitions > 0) {
         snprintf(own->partitions, sizeof own->partitions, "%d", (int)point->partitions);
         job->word[n++] = "--partitions";
@@ -255,7 +260,7 @@ static qn_status measure(sweep_job *job, qn_sweep_run *run)
     char path[NAME_BYTES];
     sweep_child child = {0};
     qn_string text = {0};
-    own_words own;
+    own_words own = {0};
     qn_status st = QN_OK;
 
     fill_words(job, point, &own);
@@ -270,6 +275,7 @@ static qn_status measure(sweep_job *job, qn_sweep_run *run)
                         point->name, (int)run->exit_code, run->error);
 done:
     sweep_child_release(&child);
+    qn_string_release(&own.hosts);
     qn_string_release(&text);
     return st;
 }
@@ -331,6 +337,22 @@ done:
     return st;
 }
 
+/* Before the first run: every point has its places. */
+static qn_status check_hosts(const sweep_job *job)
+{
+    const char *hosts = job->options->hosts;
+    qn_string places = {0};
+    qn_status st = QN_OK;
+
+    for (int64_t i = 0; hosts && i < job->result->n_points && st == QN_OK; i++)
+        if (!sweep_hosts(hosts, job->result->point[i].workers, &places))
+            st = qn_fail(job->ctx, QN_EINVAL,
+                         "--hosts %s has no places for %d workers: name hosts as HOST or HOST:N",
+                         hosts, (int)job->result->point[i].workers);
+    qn_string_release(&places);
+    return st;
+}
+
 static qn_status run_all(sweep_job *job, const char *dir)
 {
     qn_context *ctx = job->ctx;
@@ -339,6 +361,7 @@ static qn_status run_all(sweep_job *job, const char *dir)
     qn_status st = QN_OK;
 
     QN_TRY(sweep_points(ctx, job->options, &r->point, &r->n_points));
+    QN_TRY(check_hosts(job));
     QN_TRY(open_folder(job, dir));
     QN_TRY(prepare_runs(job));
     QN_TRY(measure_all(job));

@@ -14,6 +14,7 @@
 typedef struct qn_sweep_options {
     qn_text_list workers, partitions, memory; /* none: 1, by size, the default of the command */
     qn_text_list pairs; /* "workers:partitions"; in place of workers and partitions */
+    const char *hosts;  /* "a,b:2": a point of n workers works on the first n places; NULL: here */
     int32_t repeats;
     int64_t order_seed;
     double timeout; /* seconds a run; 0: none */

@@ -23,6 +23,10 @@ static const qn_param rows_of_table[] = {
                     "workers and partitions that belong together, such as 1:4,2:8,5:20, in place "
                     "of --workers and --partitions",
                     SWEEP),
+    QN_PARAM_STRING(qn_sweep_options, hosts, NULL, "HOST[:N],...",
+                    "machines to work on, each with the number of workers there; a point of n "
+                    "workers takes the first n places",
+                    SWEEP),
     QN_PARAM(qn_sweep_options, repeats, 3, 1, 1000, "runs of each point", SWEEP),
     QN_PARAM(qn_sweep_options, order_seed, 1, INT64_MIN, INT64_MAX,
              "seed of the order in which the runs are made", SWEEP),
@@ -243,6 +247,25 @@ qn_status qn_sweep_most_workers(qn_context *ctx, const qn_sweep_options *options
         *most = point[i].workers > *most ? point[i].workers : *most;
     qn_free(point);
     return st;
+}
+
+bool sweep_hosts(const char *hosts, int32_t workers, qn_string *out)
+{
+    qn_string_clear(out);
+    while (*hosts && workers > 0) {
+        const size_t length = strcspn(hosts, ",");
+        const size_t name = strcspn(hosts, ":,");
+        int64_t places = 1;
+
+        if (name < length &&
+            (!qn_parse_int64(hosts + name + 1, length - name - 1, &places) || places < 1))
+            return false;
+        places = places < workers ? places : workers;
+        qn_string_addf(out, "%s%.*s:%d", out->length > 0 ? "," : "", (int)name, hosts, (int)places);
+        workers -= (int32_t)places;
+        hosts += length + (hosts[length] == ',');
+    }
+    return workers == 0;
 }
 
 void sweep_order(int64_t seed, int64_t n_points, int32_t repeats, int64_t *order)

@@ -9,6 +9,9 @@
  * names a value that does not fit or a point that stands twice. */
 qn_status sweep_points(qn_context *ctx, const qn_sweep_options *options, qn_sweep_point **points,
                        int64_t *n);
+/* The first places of "a,b:2": "a:1,b:1" for two workers. False: there are fewer, or it is no list
+ * of hosts. */
+bool sweep_hosts(const char *hosts, int32_t workers, qn_string *out);
 /* A shuffled order of n_points x repeats runs: each round has every point once, so that what
  * happens to the machine meanwhile falls on all points alike. order[i] is a run's number. */
 void sweep_order(int64_t seed, int64_t n_points, int32_t repeats, int64_t *order);
