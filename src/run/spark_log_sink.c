@@ -598,7 +598,32 @@ static void on_job_end(qn_spark_log *log, const qn_event *event)
     spark_file_sync(log);
 }
 
-/* Ends everything that runs: with workers lost, nothing goes on. The job itself may, on others. */
+/* The lost worker is told of with its reason; the others end with it, since nothing goes on without
+ * it: new ones take their places. */
+static void end_workers(qn_spark_log *log, int32_t lost, const char *text)
+{
+    qn_string with = {0};
+
+    qn_string_addf(&with, "ended with worker %d: %s", spark_worker_at(log, lost)->number, text);
+    for (int32_t w = 0; w < (int32_t)SPARK_COUNT(log->workers, spark_worker); w++) {
+        spark_worker *worker = spark_worker_at(log, w);
+
+        if (!worker->is_live)
+            continue;
+        spark_line_worker_lost(log, worker, log->last_us, w == lost ? text : qn_string_text(&with));
+        worker->is_live = false;
+    }
+    qn_string_release(&with);
+    for (int64_t i = 0; i < SPARK_COUNT(log->data, spark_data); i++) {
+        const spark_data *data = SPARK_AT(log->data, spark_data, i);
+
+        for (int64_t p = 0; p < SPARK_COUNT(data->blocks, spark_block); p++)
+            *SPARK_AT(data->blocks, spark_block, p) =
+                (spark_block){.worker = -1, .told_worker = -1};
+    }
+}
+
+/* Ends everything that runs: with a worker lost, nothing goes on. The job itself may, on others. */
 static void on_worker_lost(qn_spark_log *log, const qn_event *event)
 {
     const char *text = event->text ? event->text : "lost";
@@ -621,18 +646,7 @@ static void on_worker_lost(qn_spark_log *log, const qn_event *event)
     if (job->state == SPARK_OPEN)
         job->state = SPARK_BROKEN;
     job->depth = 0;
-    spark_line_worker_lost(log, spark_worker_at(log, lost), log->last_us, text);
-    spark_worker_at(log, lost)->is_live = false;
-    for (int64_t i = 0; i < SPARK_COUNT(log->data, spark_data); i++) {
-        const spark_data *data = SPARK_AT(log->data, spark_data, i);
-
-        for (int64_t p = 0; p < SPARK_COUNT(data->blocks, spark_block); p++) {
-            spark_block *block = SPARK_AT(data->blocks, spark_block, p);
-
-            if (block->worker == lost)
-                *block = (spark_block){.worker = -1, .told_worker = -1};
-        }
-    }
+    end_workers(log, lost, text);
     spark_file_sync(log);
 }
 

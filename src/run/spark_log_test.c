@@ -281,6 +281,7 @@ static void a_lost_worker_makes_a_new_attempt(void **state)
     task(f, QN_EVENT_TASK_START, 2, 0, 0);
     task(f, QN_EVENT_TASK_START, 2, 1, 1);
     emit(f, (qn_event){.kind = QN_EVENT_WORKER_LOST, .rank = 1, .text = "signal 9"});
+    add_worker(f, 0, "a");
     add_worker(f, 1, "c");
     job(f, QN_EVENT_JOB_START, 1, "fit", "items 1\t2\nusers 1\t2\n");
     stage(f, QN_EVENT_STAGE_START, 2, "items 1", 2);
@@ -295,6 +296,7 @@ static void a_lost_worker_makes_a_new_attempt(void **state)
     check_line(text, "\"Reason\":\"TaskKilled\",\"Kill Reason\":\"signal 9\"");
     check_line(text, "\"Failure Reason\":\"signal 9\"");
     check_line(text, "\"Removed Reason\":\"signal 9\"}\n");
+    check_line(text, "\"Removed Reason\":\"ended with worker 2: signal 9\"}\n");
     check_line(text, "\"Stage ID\":0,\"Stage Attempt ID\":1,\"Stage Name\":\"items 1\"");
     qn_free(text);
 
@@ -307,7 +309,7 @@ static void a_lost_worker_makes_a_new_attempt(void **state)
     CHECK_EQ(e.view.stage[2].attempt, 1);
     CHECK_EQ(e.view.stage[2].done, 2);
     CHECK_EQ(e.view.last_task, 3); /* ids are new ones */
-    CHECK_EQ(e.view.n_workers, 3);
+    CHECK_EQ(e.view.n_workers, 4);
     CHECK_EQ(e.parallelism.workers, 2);
     qn_evidence_release(&e);
 }

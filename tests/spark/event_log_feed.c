@@ -184,9 +184,6 @@ static void lost(const char *dir, qn_json *j)
     qn_emit(r.ctx, &(qn_event){.kind = QN_EVENT_WORKER_LOST,
                                .rank = 2,
                                .text = "killed by signal 9 on node-c"});
-    for (int32_t rank = 0; rank < 2; rank++)
-        qn_emit(r.ctx,
-                &(qn_event){.kind = QN_EVENT_WORKER_LOST, .rank = rank, .text = "started anew"});
     workers(&r, 0, 2);
     job = qn_job_start_planned(r.ctx, "fit", plan);
     storage(&r, "ratings by user", 2, 8 * MB, 0);
