@@ -45,7 +45,7 @@ typedef struct qn_sweep_run {
     int32_t exit_code;
     char error[512];                 /* "" if it is ok */
     int32_t workers, threads, cores; /* observed: workers, threads of each, cores of a host */
-    int32_t hosts;
+    int32_t on_a_host;               /* workers on the host that has most */
     double load_s, fit_s, evaluate_s, total_s, rmse;
     int64_t spilled_bytes, moved_bytes, peak_bytes; /* peak: of the worker that held most */
     char digest[40], fingerprint[24], kernel_set[16];

@@ -127,17 +127,36 @@ static int64_t int_of(const json_t *value)
     return json_is_integer(value) ? (int64_t)json_integer_value(value) : -1;
 }
 
+/* Workers on the host that has most; where the record names none, all are on one. */
+static int32_t most_on_a_host(const json_t *workers, int32_t otherwise)
+{
+    int32_t most = 0;
+
+    for (size_t i = 0; i < json_array_size(workers); i++) {
+        const char *host = json_string_value(json_object_get(json_array_get(workers, i), "host"));
+        int32_t n = 0;
+
+        for (size_t k = 0; host && k < json_array_size(workers); k++) {
+            const char *other =
+                json_string_value(json_object_get(json_array_get(workers, k), "host"));
+
+            n += other && strcmp(host, other) == 0;
+        }
+        most = n > most ? n : most;
+    }
+    return most > 0 ? most : otherwise;
+}
+
 /* What was used, as the record has observed it. */
 static void take_resources(const json_t *record, qn_sweep_run *run)
 {
     const json_t *resources = json_object_get(record, "resources");
     const json_t *observed = json_object_get(resources, "workers_observed");
-    const json_t *hosts = json_object_get(resources, "hosts");
 
     run->workers = (int32_t)int_of(observed ? observed : json_object_get(resources, "workers"));
     run->threads = (int32_t)int_of(json_object_get(resources, "threads"));
     run->cores = (int32_t)int_of(json_object_get(resources, "cores"));
-    run->hosts = json_is_integer(hosts) && int_of(hosts) > 0 ? (int32_t)int_of(hosts) : 1;
+    run->on_a_host = most_on_a_host(json_object_get(record, "workers"), run->workers);
     run->spilled_bytes = int_of(json_object_get(resources, "spilled_bytes"));
     run->moved_bytes = int_of(json_object_get(resources, "moved_bytes"));
     run->peak_bytes = int_of(json_object_get(resources, "peak_bytes"));

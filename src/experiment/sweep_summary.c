@@ -57,9 +57,7 @@ static void summarise_point(const qn_sweep_run *run, int64_t first, int64_t repe
         row->rmse = run[i].rmse;
         row->threads = run[i].threads;
         row->cores = run[i].cores;
-        row->shares_cores =
-            (int64_t)((run[i].workers + run[i].hosts - 1) / run[i].hosts) * run[i].threads >
-            run[i].cores;
+        row->shares_cores = (int64_t)run[i].on_a_host * run[i].threads > run[i].cores;
     }
     for (int which = 0; which < N_MEASURES; which++) {
         int64_t n = 0;

@@ -27,7 +27,7 @@ static void write_program(stage *s, const char *special)
     fprintf(file,
             "#!/bin/sh\n"
             "echo \"$@\" >>%s/calls\n"
-            "workers=$3 digest=d1 data=f1\n"
+            "workers=$3 digest=d1 data=f1 hosts=\n"
             "%s\n"
             "n=$(grep -c -- \"--workers $3 \" %s/calls)\n"
             "echo 'progress' >&2\n"
@@ -35,7 +35,7 @@ static void write_program(stage *s, const char *special)
             "\"total_s\":20},\"metrics\":{\"rmse\":0.75},\"resources\":{\"workers\":'$workers',"
             "\"threads\":1,\"cores\":4,\"spilled_bytes\":7,\"moved_bytes\":9,\"peak_bytes\":11},"
             "\"model_digest\":\"'$digest'\",\"data\":{\"fingerprint\":\"'$data'\"},"
-            "\"kernel_set\":\"k\"}'\n",
+            "\"workers\":['$hosts'],\"kernel_set\":\"k\"}'\n",
             s->dir, special, s->dir);
     CHECK_EQ(fclose(file), 0);
     CHECK_EQ(chmod(s->program, 0755), 0);
@@ -132,6 +132,19 @@ static void workers_that_share_cores_get_no_speed_up(void **state)
     CHECK(!s->result.row[1].shares_cores && !isnan(s->result.row[1].speed_up));
     CHECK(s->result.row[2].shares_cores && isnan(s->result.row[2].speed_up));
     CHECK_EQ(s->result.row[2].base, -1);
+}
+
+static void workers_on_hosts_of_their_own_share_none(void **state)
+{
+    stage *s = *state;
+    static const char *const workers[] = {"1,5,6"};
+
+    s->options.workers = (qn_text_list){(const char **)workers, 1};
+    write_program(s, "a='{\"host\":\"a\"}' b='{\"host\":\"b\"}'\n"
+                     "[ $3 = 5 ] && hosts=\"$a,$b,$a,$b,$a\"\n"
+                     "[ $3 = 6 ] && hosts=\"$a,$b,$a,$a,$a,$a\"");
+    CHECK_OK(s->ctx, sweep(s)); /* four cores on each host */
+    CHECK(!s->result.row[1].shares_cores && s->result.row[2].shares_cores);
 }
 
 static void a_run_that_observed_other_workers_is_not_its_point(void **state)
@@ -299,6 +312,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(medians_and_speed_up_are_those_of_the_runs),
         TEST(workers_that_share_cores_get_no_speed_up),
+        TEST(workers_on_hosts_of_their_own_share_none),
         TEST(a_run_that_observed_other_workers_is_not_its_point),
         TEST(different_models_and_different_data_are_told_apart),
         TEST(a_failure_is_kept_with_code_and_message),
