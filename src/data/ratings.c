@@ -320,6 +320,17 @@ done:
     return st;
 }
 
+/* What reading and arranging wrote to scratch and read back, where it did. */
+static void emit_spilled(qn_context *ctx)
+{
+    const qn_store_stats totals = qn_context_store_totals(ctx);
+
+    if (totals.bytes_spilled == 0)
+        return;
+    qn_emit_count(ctx, "load_bytes_spilled", (int64_t)totals.bytes_spilled);
+    qn_emit_count(ctx, "load_bytes_read_back", (int64_t)totals.bytes_read);
+}
+
 qn_status qn_ratings_from_triples(qn_context *ctx, qn_triples **triples, int32_t partitions,
                                   qn_ratings **ratings)
 {
@@ -332,6 +343,7 @@ qn_status qn_ratings_from_triples(qn_context *ctx, qn_triples **triples, int32_t
     QN_TRY(build_all(&b, partitions));
     qn_emit_count(ctx, "ratings", b.ratings->n_ratings);
     qn_emit_count(ctx, "duplicates", b.ratings->counts.duplicates);
+    emit_spilled(ctx);
     *ratings = b.ratings;
     b.ratings = NULL;
 done:

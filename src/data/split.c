@@ -1,5 +1,6 @@
 /* Which ratings are for training and which for testing. */
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,50 +124,58 @@ typedef struct digit_job {
     int32_t digit;
     int64_t *place, n_places; /* blocks that still hold such rows, ascending */
     uint8_t *holds;           /* [blocks] */
-    int64_t *count;           /* [DIGIT_RANGE] */
-    int64_t **own;            /* [threads] likewise; made when a thread comes first */
+    _Atomic int64_t *count;   /* [DIGIT_RANGE], by all threads */
+    int64_t *sum;             /* [DIGIT_RANGE] over all ranks */
 } digit_job;
 
+/* Adds runs of one digit at once: high digits hardly change, and threads would be in each other's
+ * way. */
 static qn_status count_block(void *arg, int64_t task, int32_t thread)
 {
     digit_job *job = arg;
-    qn_context *ctx = job->ctx;
     const int64_t block = job->place[task];
     qn_triples_view v;
-    qn_status st = QN_OK;
-    int64_t *count;
-    bool holds = false;
+    const qn_status st = qn_triples_pin(job->ctx, job->t, block, &v);
+    uint32_t last = 0;
+    int64_t run = 0, n = 0;
 
-    if (!job->own[thread])
-        QN_NEW0(ctx, job->own[thread], DIGIT_RANGE, "times");
-    count = job->own[thread];
-    QN_TRY(qn_triples_pin(ctx, job->t, block, &v));
-    for (int64_t i = 0; i < v.n; i++)
-        if (compare_digits(&v, i, job->cut, job->digit) == 0) {
-            count[row_digit(&v, i, job->digit)]++;
-            holds = true;
+    (void)thread;
+    if (st != QN_OK)
+        return st;
+    for (int64_t i = 0; i < v.n; i++) {
+        uint32_t digit;
+
+        if (compare_digits(&v, i, job->cut, job->digit) != 0)
+            continue;
+        digit = row_digit(&v, i, job->digit);
+        n++;
+        if (digit == last) {
+            run++;
+            continue;
         }
+        atomic_fetch_add_explicit(&job->count[last], run, memory_order_relaxed);
+        last = digit;
+        run = 1;
+    }
+    atomic_fetch_add_explicit(&job->count[last], run, memory_order_relaxed);
     qn_triples_unpin(job->t, block);
-    job->holds[block] = holds;
-done:
-    return st;
+    job->holds[block] = n > 0;
+    return QN_OK;
 }
 
-/* Adds the threads' counts up and forgets the blocks without a row that counts. */
+/* Counts, and forgets the blocks without a row that counts. */
 static qn_status count_digit(digit_job *job)
 {
     qn_context *ctx = job->ctx;
     qn_status st = QN_OK;
     int64_t n = 0;
 
+    for (int64_t i = 0; i < DIGIT_RANGE; i++)
+        atomic_store_explicit(&job->count[i], 0, memory_order_relaxed);
     QN_TRY(qn_triples_read_ahead(ctx, job->t));
     QN_TRY(qn_parallel(ctx, job->n_places, count_block, job));
-    memset(job->count, 0, DIGIT_RANGE * sizeof *job->count);
-    for (int32_t t = 0; t < qn_context_threads(ctx); t++)
-        for (int64_t i = 0; job->own[t] && i < DIGIT_RANGE; i++) {
-            job->count[i] += job->own[t][i];
-            job->own[t][i] = 0;
-        }
+    for (int64_t i = 0; i < DIGIT_RANGE; i++)
+        job->sum[i] = atomic_load_explicit(&job->count[i], memory_order_relaxed);
     for (int64_t p = 0; p < job->n_places; p++)
         if (job->holds[job->place[p]])
             job->place[n++] = job->place[p];
@@ -184,7 +193,7 @@ static qn_status prepare_digits(digit_job *job)
     QN_NEW(ctx, job->place, job->n_places, "times");
     QN_NEW0(ctx, job->holds, job->n_places, "times");
     QN_NEW(ctx, job->count, DIGIT_RANGE, "times");
-    QN_NEW0(ctx, job->own, qn_context_threads(ctx), "times");
+    QN_NEW(ctx, job->sum, DIGIT_RANGE, "times");
     for (int64_t b = 0; b < job->n_places; b++)
         job->place[b] = b;
 done:
@@ -193,10 +202,8 @@ done:
 
 static void digits_release(digit_job *job)
 {
-    for (int32_t t = 0; job->own && t < qn_context_threads(job->ctx); t++)
-        qn_free(job->own[t]);
-    qn_free(job->own);
-    qn_free(job->count);
+    qn_free((void *)job->count);
+    qn_free(job->sum);
     qn_free(job->holds);
     qn_free(job->place);
 }
@@ -212,10 +219,10 @@ static qn_status select_cut(qn_context *ctx, const qn_triples *t, int64_t rank,
     for (int32_t d = 0; d < DIGITS; d++) {
         job.digit = d;
         QN_TRY_ALL(count_digit(&job));
-        QN_TRY(qn_comm_sum_int64(ctx, job.count, DIGIT_RANGE));
+        QN_TRY(qn_comm_sum_int64(ctx, job.sum, DIGIT_RANGE));
         cut[d] = 0;
-        while (cut[d] < DIGIT_RANGE - 1 && rank >= job.count[cut[d]])
-            rank -= job.count[cut[d]++];
+        while (cut[d] < DIGIT_RANGE - 1 && rank >= job.sum[cut[d]])
+            rank -= job.sum[cut[d]++];
     }
 done:
     digits_release(&job);

@@ -1,0 +1,50 @@
+#!/bin/sh
+# ratings.sh BUILD: ten million ratings go from a file to a model with a budget of a quarter and of an eighth of
+# what both orientations take, each in a memory cgroup that holds hardly more than the budget, the file cache cold:
+# nobody is killed, something is spilled, the model is the one that is made in memory, and nothing is left in the
+# scratch folder.
+set -u
+quern=$1/quern
+. "$(dirname "$0")/cgroup.sh"
+scratch=$(mktemp -d "$1/memory-ratings-XXXXXX") || exit 1
+trap 'cgroup_close; rm -rf "$scratch"' EXIT
+fail() {
+    echo "ratings.sh: $1"
+    exit 1
+}
+# value PATH FILE: a member of the result, as data.fingerprint
+value() {
+    python3 -c 'import json,sys
+found = json.load(open(sys.argv[2]))
+for name in sys.argv[1].split("."):
+    found = found[name]
+print(found)' "$1" "$2"
+}
+fit() {
+    "$quern" fit als --input "$scratch/data/ratings.csv" --rank 10 --max-iter 2 --threads 2 --quiet --json \
+        --runs-dir "$scratch/runs" --scratch "$scratch/spill" "$@"
+}
+
+case $(stat -f -c %T "$scratch") in
+tmpfs | ramfs) skip_or_fail "$scratch is not on a disk" ;;
+esac
+command -v python3 >/dev/null || skip_or_fail "python3 is not there to read results"
+cgroup_open
+mkdir "$scratch/spill"
+"$quern" datagen ratings --users 40000 --items 8000 --ratings 10000000 --out "$scratch/data" --quiet >/dev/null ||
+    fail "no ratings could be made"
+fit >"$scratch/free.json" || fail "the run in memory failed"
+grep -q load_bytes_spilled "$scratch/free.json" && fail "spilled although all fits"
+for budget in 24 12; do # of 96 MiB: an index and a code of one byte, twice
+    held=$scratch/held.json
+    cgroup_run "$(limit_of_budget $budget)" "$quern" fit als --input "$scratch/data/ratings.csv" --rank 10 \
+        --max-iter 2 --threads 2 --quiet --json --runs-dir "$scratch/runs" --scratch "$scratch/spill" \
+        --memory ${budget}m >"$held" || fail "ended with $? under a budget of $budget MB"
+    echo "budget $budget MB: peak $(cgroup_peak), killed $(cgroup_killed), spilled $(value counts.load_bytes_spilled "$held")"
+    [ "$(value model_digest "$held")" = "$(value model_digest "$scratch/free.json")" ] || fail "another model"
+    [ "$(value data.fingerprint "$held")" = "$(value data.fingerprint "$scratch/free.json")" ] || fail "other data"
+    [ "$(value counts.load_bytes_spilled "$held")" -gt 0 ] || fail "nothing was spilled"
+    [ "$(value resources.budget_peak_bytes "$held")" -le $((budget << 20)) ] || fail "the budget was exceeded"
+    [ "$(cgroup_killed)" = 0 ] || fail "a process was killed"
+    [ -z "$(ls -A "$scratch/spill")" ] || fail "files are left in the scratch folder"
+done
