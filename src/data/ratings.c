@@ -37,15 +37,22 @@ void qn_ratings_free(qn_ratings *ratings)
 
 /* ---- entries on their way ---- */
 
+/* Entries first .. end of a block by user: what one round takes. */
+typedef struct block_part {
+    int64_t block, first, end;
+} block_part;
+
 typedef struct build {
     qn_context *ctx;
     qn_triples *triples;
     qn_ratings *ratings;
     qn_value_set values;
-    qn_orient orient;    /* being filled */
-    int64_t *round;      /* first block of the triples of each round */
-    int64_t first;       /* block of the round being filled */
-    int64_t max_entries; /* of a block by user */
+    qn_orient orient; /* being filled */
+    int64_t *round;   /* first block of the triples of each round */
+    int64_t first;    /* block of the round being filled */
+    int64_t *entries; /* [blocks by user] of each */
+    block_part *part; /* [rounds] by item */
+    block_part own;   /* the one being filled */
     qn_entry *entry;
     int32_t *rank;
     qn_ratings_block view;
@@ -110,16 +117,18 @@ static qn_status fill_from_block(void *arg, int64_t task, int32_t thread)
     (void)thread;
     for (int64_t s = task * SEGMENTS_PER_TASK; s < end; s++) {
         const qn_segment *segment = &v->segment[s];
+        const int64_t start = segment->start, stop = start + segment->n;
 
-        for (int64_t i = segment->start; i < (int64_t)segment->start + segment->n; i++) {
+        for (int64_t i = start > b->own.first ? start : b->own.first;
+             i < (stop < b->own.end ? stop : b->own.end); i++) {
             uint32_t bits;
 
             if (v->code)
                 bits = v->code[i];
             else
                 memcpy(&bits, &v->value[i], sizeof bits);
-            b->entry[i] = (qn_entry){v->index[i], segment->row, bits};
-            b->rank[i] = qn_orient_owner(&b->orient, v->index[i]);
+            b->entry[i - b->own.first] = (qn_entry){v->index[i], segment->row, bits};
+            b->rank[i - b->own.first] = qn_orient_owner(&b->orient, v->index[i]);
         }
     }
     return QN_OK;
@@ -129,16 +138,18 @@ static qn_status block_round(void *arg, int64_t round, void *records, int32_t *r
 {
     build *b = arg;
     const qn_orientation *by_user = &b->ratings->by_user;
-    qn_status st = qn_ratings_block_pin(b->ctx, by_user, round, &b->view);
+    qn_status st;
 
+    b->own = b->part[round];
+    st = qn_ratings_block_pin(b->ctx, by_user, b->own.block, &b->view);
     if (st != QN_OK)
         return st;
     b->entry = records;
     b->rank = rank;
-    *n = b->view.n_entries;
+    *n = b->own.end - b->own.first;
     st = qn_parallel(b->ctx, (b->view.n_segments + SEGMENTS_PER_TASK - 1) / SEGMENTS_PER_TASK,
                      fill_from_block, b);
-    qn_store_unpin(by_user->store, round);
+    qn_store_unpin(by_user->store, b->own.block);
     return st;
 }
 
@@ -160,14 +171,40 @@ static void drop_triples(build *b)
     b->round = NULL;
 }
 
-/* Entries of the largest block by user. */
-static int64_t max_entries(const qn_orient *orient)
+/* Keeps how many entries each block by user has. */
+static qn_status keep_entries(build *b)
 {
-    int64_t most = 1;
+    qn_context *ctx = b->ctx;
+    qn_status st = QN_OK;
 
-    for (int64_t i = 0; i < orient->n_blocks; i++)
-        most = orient->block[i].n_entries > most ? orient->block[i].n_entries : most;
-    return most;
+    QN_NEW(ctx, b->entries, b->orient.n_blocks, "blocks of ratings");
+    for (int64_t i = 0; i < b->orient.n_blocks; i++)
+        b->entries[i] = b->orient.block[i].n_entries;
+done:
+    return st;
+}
+
+/* Cuts the blocks by user into rounds that fit what the budget leaves: a block each, or parts. */
+static qn_status cut_blocks(build *b, qn_exchange *exchange)
+{
+    const int64_t n_blocks = qn_store_n_blocks(b->ratings->by_user.store);
+    qn_context *ctx = b->ctx;
+    qn_status st = QN_OK;
+    int64_t n = 0;
+
+    exchange->capacity = qn_exchange_capacity(ctx, sizeof(qn_entry), 1024);
+    for (int64_t i = 0; i < n_blocks; i++)
+        n += (b->entries[i] + exchange->capacity - 1) / exchange->capacity;
+    QN_NEW(ctx, b->part, n, "rounds of ratings");
+    for (int64_t i = 0; i < n_blocks; i++)
+        for (int64_t first = 0; first < b->entries[i]; first += exchange->capacity) {
+            const int64_t end = first + exchange->capacity;
+
+            b->part[exchange->n_rounds++] =
+                (block_part){i, first, end < b->entries[i] ? end : b->entries[i]};
+        }
+done:
+    return st;
 }
 
 /* Collective. */
@@ -195,7 +232,7 @@ static qn_status build_by_user(build *b, int32_t partitions)
     QN_TRY(qn_orient_close(&b->orient, "ratings by user", &repeats));
     QN_TRY(qn_comm_sum_int64(ctx, &repeats, 1));
     b->ratings->counts.duplicates += repeats;
-    b->max_entries = max_entries(&b->orient);
+    QN_TRY_ALL(keep_entries(b));
 done:
     qn_orient_release(&b->orient);
     return st;
@@ -211,14 +248,13 @@ static qn_status build_by_item(build *b, int32_t partitions)
     int64_t repeats = 0;
     qn_exchange exchange = {
         .record_bytes = sizeof(qn_entry),
-        .n_rounds = qn_store_n_blocks(by_user),
-        .capacity = b->max_entries,
         .arg = b,
         .fill = block_round,
         .receive = take_records,
     };
 
     b->orient = (qn_orient){.ctx = ctx, .o = &b->ratings->by_item};
+    QN_TRY_ALL(cut_blocks(b, &exchange));
     QN_TRY(qn_orient_open(&b->orient, b->ratings->n_values > 0, partitions));
     QN_TRY_ALL(qn_store_read_ahead(ctx, by_user, NULL, -1));
     QN_TRY(qn_exchange_run(ctx, &exchange));
@@ -349,6 +385,8 @@ qn_status qn_ratings_from_triples(qn_context *ctx, qn_triples **triples, int32_t
 done:
     qn_triples_free(b.triples);
     qn_free(b.round);
+    qn_free(b.entries);
+    qn_free(b.part);
     qn_ratings_free(b.ratings);
     return st;
 }

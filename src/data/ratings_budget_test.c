@@ -18,7 +18,7 @@
 #define USERS      4000
 #define ITEMS      900
 #define ROWS       ((int64_t)1000000)
-#define FEW_ROWS   ((int64_t)20000)
+#define FEW_ROWS   ((int64_t)60000)
 #define PARTITIONS 240
 #define MAX_RANKS  5
 /* Both orientations: an index and a code of one byte an entry. */
@@ -355,8 +355,9 @@ static void spilling_survives_failed_allocations(void **state)
 
     for (int64_t allowed = 0; st != QN_OK; allowed = allowed * 2 + 1) {
         qn_context *ctx = open_context((size_t)1500 << 10, *state);
-        job j = {.rows = FEW_ROWS, .split = "temporal:0.5", .rule = QN_DUPLICATE_LATEST};
+        job j = {.rows = FEW_ROWS, .split = "leave-one-out", .rule = QN_DUPLICATE_LATEST};
 
+        CHECK(allowed < 1 << 20); /* by then it does not fit at all */
         qn_alloc_fail_after(ctx, allowed);
         st = build_on_rank(ctx, &j);
         qn_alloc_fail_after(ctx, QN_NEVER);
