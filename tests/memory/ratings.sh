@@ -20,9 +20,10 @@ for name in sys.argv[1].split("."):
     found = found[name]
 print(found)' "$1" "$2"
 }
+# fit COMMAND...: with the options that all runs share
 fit() {
-    "$quern" fit als --input "$scratch/data/ratings.csv" --rank 10 --max-iter 2 --threads 2 --quiet --json \
-        --runs-dir "$scratch/runs" --scratch "$scratch/spill" "$@"
+    "$@" "$quern" fit als --input "$scratch/data/ratings.csv" --rank 10 --max-iter 2 --threads 2 --quiet --json \
+        --runs-dir "$scratch/runs" --scratch "$scratch/spill" --memory "$memory"
 }
 
 case $(stat -f -c %T "$scratch") in
@@ -33,13 +34,13 @@ cgroup_open
 mkdir "$scratch/spill"
 "$quern" datagen ratings --users 40000 --items 8000 --ratings 10000000 --out "$scratch/data" --quiet >/dev/null ||
     fail "no ratings could be made"
-fit >"$scratch/free.json" || fail "the run in memory failed"
+memory=1g
+fit env >"$scratch/free.json" || fail "the run in memory failed"
 grep -q load_bytes_spilled "$scratch/free.json" && fail "spilled although all fits"
 for budget in 24 12; do # of 96 MiB: an index and a code of one byte, twice
     held=$scratch/held.json
-    cgroup_run "$(limit_of_budget $budget)" "$quern" fit als --input "$scratch/data/ratings.csv" --rank 10 \
-        --max-iter 2 --threads 2 --quiet --json --runs-dir "$scratch/runs" --scratch "$scratch/spill" \
-        --memory ${budget}m >"$held" || fail "ended with $? under a budget of $budget MB"
+    memory=${budget}m
+    fit cgroup_run "$(limit_of_budget $budget)" >"$held" || fail "ended with $? under a budget of $budget MB"
     echo "budget $budget MB: peak $(cgroup_peak), killed $(cgroup_killed), spilled $(value counts.load_bytes_spilled "$held")"
     [ "$(value model_digest "$held")" = "$(value model_digest "$scratch/free.json")" ] || fail "another model"
     [ "$(value data.fingerprint "$held")" = "$(value data.fingerprint "$scratch/free.json")" ] || fail "other data"
