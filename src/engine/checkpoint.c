@@ -282,7 +282,8 @@ qn_status qn_checkpoint_is_due(qn_context *ctx, qn_checkpoint *ck, int32_t itera
     if (!ck || ck->interval == 0)
         return QN_OK;
     if (ck->interval > 0) {
-        *due = iteration % ck->interval == 0;
+        *due = iteration / ck->interval > ck->asked / ck->interval;
+        ck->asked = iteration;
         return QN_OK;
     }
     for (int32_t a = 0; a < n; a++)

@@ -27,6 +27,7 @@ struct qn_checkpoint {
     double cost;    /* seconds of the last; 0: none yet */
     double seconds; /* of all */
     int64_t n_saved;
+    int32_t asked; /* the last iteration that was done; several may be done at once */
 };
 
 /* DIR/000012, DIR/000013.new, and a name in such a folder; free with free(). NULL: no memory. */

@@ -302,6 +302,7 @@ qn_status qn_checkpoint_begin(qn_context *ctx, qn_checkpoint *ck, const qn_check
     if (ck->resume)
         QN_TRY(find(ctx, ck, key));
     *iteration = (int32_t)ck->found.iteration;
+    ck->asked = *iteration;
     if (*iteration > 0 && qn_rank(ctx) == 0)
         qn_emit_count(ctx, "resumed_iteration", *iteration);
     ck->last = qn_seconds();

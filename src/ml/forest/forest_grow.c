@@ -292,6 +292,7 @@ qn_status forest_grow(forest_fit *fit)
 
     QN_TRY_ALL(qn_calloc_array(ctx, (void **)&fit->tree, fit->params.num_trees, sizeof *fit->tree,
                                "trees"));
+    QN_TRY(forest_resume(fit, &g.first_tree));
     QN_TRY_ALL(threads_alloc(&g));
     QN_TRY_ALL(plan_memory(&g, &least[0], &least[1]));
     QN_TRY(qn_comm_min_int64(ctx, least, 2));
@@ -301,6 +302,7 @@ qn_status forest_grow(forest_fit *fit)
 
         g.n_trees = (int32_t)(least[0] < left ? least[0] : left);
         QN_TRY(grow_group(&g));
+        QN_TRY(forest_save_state(fit, g.first_tree + g.n_trees));
     }
 done:
     threads_release(&g);

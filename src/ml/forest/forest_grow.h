@@ -237,6 +237,11 @@ qn_status forest_pass(const forest_fit *fit, const char *name, forest_visit *vis
  * ascending. */
 void forest_features_tried(const forest_fit *fit, int32_t tree, uint64_t place, int32_t *tried);
 
+/* Takes up the checkpoint of the context, if there is one to go on from: how many trees are then
+ * there. Collective. forest_checkpoint.c */
+qn_status forest_resume(forest_fit *fit, int32_t *n_trees);
+/* Saves the first n_trees, which are grown, where it is due. Collective. */
+qn_status forest_save_state(const forest_fit *fit, int32_t n_trees);
 /* Grows all trees. Collective. forest_grow.c */
 qn_status forest_grow(forest_fit *fit);
 /* What looking for the best split of a node needs and finds. */
