@@ -11,8 +11,8 @@ skip_or_fail() {
 }
 
 cgroup_open() {
-    [ -w $cgroup_root/cgroup.procs ] && mkdir "$cgroup" 2>/dev/null ||
-        skip_or_fail "$cgroup_root cannot be written (cgroup v1 and root are needed)"
+    mkdir "$cgroup" 2>/dev/null && [ -w "$cgroup/memory.limit_in_bytes" ] && return
+    skip_or_fail "$cgroup_root cannot be written (cgroup v1 and root are needed)"
 }
 
 cgroup_close() {

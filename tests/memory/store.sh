@@ -3,6 +3,7 @@
 # is written, read back and equal; nobody is killed and nothing is left in the scratch folder.
 set -u
 program=$1/store_passes
+# shellcheck source=tests/memory/cgroup.sh
 . "$(dirname "$0")/cgroup.sh"
 budget=64
 size=512
