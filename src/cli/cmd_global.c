@@ -1,5 +1,7 @@
 /* Options that every command takes and that mean the same everywhere. */
 #include "cli/command.h"
+#include "engine/comm.h"
+#include "engine/launch.h"
 
 #define GLOBAL .group = "Everywhere"
 
@@ -16,17 +18,35 @@ static const qn_param global_params[] = {
     QN_PARAM(qn_cli_globals, memory, 0, 0, 9e18,
              "most memory to hold, such as 512m or 4g; 0: 80 % of what the container allows",
              .metavar = "BYTES", .aliases = "driver-memory executor-memory", GLOBAL),
-    QN_PARAM(qn_cli_globals, workers, 1, 1, 4096,
-             "worker processes; this version works in one, with threads", .metavar = "N",
-             .aliases = "num-executors", GLOBAL),
-    QN_PARAM_STRING(qn_cli_globals, hosts, NULL, "HOST,...",
-                    "machines to work on; this version works on this one alone", GLOBAL),
+    QN_PARAM(qn_cli_globals, workers, 0, 0, QN_MAX_RANKS,
+             "worker processes, started over MPI; each takes --threads and --memory of its own. 0: "
+             "one, or as many as the hosts say",
+             .metavar = "N", .aliases = "num-executors", GLOBAL),
+    QN_PARAM_STRING(qn_cli_globals, hosts, NULL, "HOST[:N],...",
+                    "machines to work on, each with the number of workers there", GLOBAL),
+    QN_PARAM_STRING(qn_cli_globals, hostfile, NULL, "FILE",
+                    "the same from a file: HOST, HOST:N or HOST slots=N a line", GLOBAL),
+    QN_PARAM_CHOICE_OF(qn_cli_globals, mpi, 0, QN_MPI_CHOICES, "the MPI that carries the messages",
+                       GLOBAL),
+    QN_PARAM(qn_cli_globals, min_workers, 0, 0, QN_MAX_RANKS,
+             "after a loss, go on with no fewer workers than this; 0: all of them", .metavar = "N",
+             GLOBAL),
+    QN_PARAM(qn_cli_globals, max_restarts, 3, 0, 1000,
+             "how often the workers are started again after one is lost", .metavar = "N", GLOBAL),
+    QN_PARAM_STRING(qn_cli_globals, rsh_agent, NULL, "COMMAND",
+                    "reaches other hosts in ssh's way; default: QN_RSH_AGENT, else ssh", GLOBAL),
+    QN_PARAM_STRING(qn_cli_globals, network, NULL, "NET",
+                    "network that the workers talk over: 10.0.0.0/24 or, with mpich, an interface",
+                    GLOBAL),
     QN_PARAM_CHOICE_OF(qn_cli_globals, as_rank, 0, QN_CLI_RANK_CHOICES,
                        "be one worker of the MPI job that started this process", .hidden = true,
                        .group = QN_CLI_INTERNAL),
     QN_PARAM(qn_cli_globals, worker_deadline, 0, 0, 1e6,
              "seconds to wait for another worker; 0: ten minutes", .hidden = true,
              .group = QN_CLI_INTERNAL),
+    QN_PARAM_STRING(qn_cli_globals, run_id, NULL, "RUN",
+                    "of a worker: the run that its supervisor keeps the record of", .hidden = true,
+                    .group = QN_CLI_INTERNAL),
     QN_PARAM_CHOICE_OF(qn_cli_globals, kernels, 0, QN_CLI_KERNEL_CHOICES,
                        "instruction set of the inner loops; results are repeatable within a set",
                        GLOBAL),

@@ -13,9 +13,13 @@ typedef struct qn_cli_globals {
     int32_t threads;
     size_t memory;
     int32_t workers;
-    const char *hosts;
+    const char *hosts, *hostfile;
+    int32_t mpi; /* qn_mpi */
+    int32_t min_workers, max_restarts;
+    const char *rsh_agent, *network;
     int32_t as_rank; /* 0: no; else the MPI that started this process, of QN_CLI_RANK_CHOICES */
     double worker_deadline; /* seconds without a byte from another worker; 0: the default */
+    const char *run_id;     /* of a worker: the run that its supervisor keeps the record of */
     int32_t kernels;        /* index into QN_CLI_KERNEL_CHOICES */
     const char *scratch;
     const char *runs_dir;
