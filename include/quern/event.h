@@ -51,7 +51,10 @@ typedef enum qn_event_kind {
  *   WORKER_ADDED   text = host, done = cores it may use, memory_bytes = its limit
  *   WORKER_LOST    text = why. All that was open is over: who goes on starts jobs and stages anew,
  *                  and a stage of a name that the job has had is its next attempt
- *   WORKER_PEAK    parent = stage id (0: the run); memory_bytes = most it held
+ *   WORKER_PEAK    parent = stage id; memory_bytes = most it held. parent 0: a sign of life, with
+ *                  done = bytes held now, total = what its container allows (0: no limit), id =
+ *                  processes killed there for memory, rows = threads that have worked, value =
+ *                  seconds that they were busy, duration_us = CPU time
  *   PROGRESS       name of the job, done of total (bytes or rows); rows so far
  *   STEP           name of the algorithm, done of total iterations, value = loss, duration_us
  *   METRIC         name, value;  text = protocol or unit

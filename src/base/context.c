@@ -84,8 +84,47 @@ void qn_context_cancel(qn_context *ctx, int signal_number)
     atomic_compare_exchange_strong(&ctx->cancel, &expected, 1 + signal_number);
 }
 
+void qn_context_pulse(qn_context *ctx, double seconds)
+{
+    ctx->pulse_us = (int64_t)(seconds * 1e6);
+    atomic_store(&ctx->pulse_due, qn_now_us());
+}
+
+void qn_emit_pulse(qn_context *ctx)
+{
+    qn_memory_use use;
+    qn_system system;
+    int64_t held;
+
+    qn_memory_use_read(&use);
+    qn_system_read(&system);
+    held = (int64_t)(use.rss_anon + use.rss_shmem);
+    if (held > atomic_load(&ctx->pulse_peak))
+        atomic_store(&ctx->pulse_peak, held);
+    qn_emit(ctx, &(qn_event){.kind = QN_EVENT_WORKER_PEAK,
+                             .id = system.oom_kills,
+                             .done = held,
+                             .total = (int64_t)system.memory_limit,
+                             .rows = qn_pool_threads_used(ctx->pool),
+                             .value = qn_pool_busy_seconds(ctx->pool),
+                             .duration_us = (int64_t)(qn_cpu_seconds() * 1e6),
+                             .memory_bytes = atomic_load(&ctx->pulse_peak)});
+}
+
+/* One thread a time, the first that comes when a sign is due. */
+static void pulse(qn_context *ctx)
+{
+    long long due = atomic_load_explicit(&ctx->pulse_due, memory_order_relaxed);
+    const int64_t now = qn_now_us();
+
+    if (now >= due && atomic_compare_exchange_strong(&ctx->pulse_due, &due, now + ctx->pulse_us))
+        qn_emit_pulse(ctx);
+}
+
 qn_status qn_check_cancel(qn_context *ctx)
 {
+    if (ctx->pulse_us > 0)
+        pulse(ctx);
     if (atomic_load_explicit(&ctx->cancel, memory_order_relaxed) == 0)
         return QN_OK;
     if (qn_cancel_signal(ctx) > 0)

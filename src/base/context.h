@@ -56,6 +56,9 @@ struct qn_context {
     void *sink_user[QN_MAX_SINKS];
     int32_t n_sinks;
     int64_t next_event_id;
+    int64_t pulse_us;           /* between signs of life; 0: none */
+    atomic_llong pulse_due;     /* qn_now_us() of the next */
+    atomic_llong pulse_peak;    /* most bytes held at a sign of life */
     atomic_int cancel;          /* 0 go on; otherwise 1 + signal number */
     atomic_llong write_allowed; /* tests: writes before the planned failure, INT64_MAX: none */
     atomic_int write_error;     /* the errno they then fail with */
@@ -78,6 +81,12 @@ qn_status qn_fail_errno(qn_context *ctx, qn_status status, int error_number, con
 qn_status qn_fail_prefix(qn_context *ctx, qn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void qn_error_clear(qn_context *ctx);
+
+/* From now on emits a sign of life every `seconds` as work goes on: a WORKER_PEAK event from
+ * qn_check_cancel, so that a process that hangs gives none. */
+void qn_context_pulse(qn_context *ctx, double seconds);
+/* One at once. */
+void qn_emit_pulse(qn_context *ctx);
 
 /* QN_ECANCELLED once someone has asked for it. Cheap; call it once a cell or batch. */
 qn_status qn_check_cancel(qn_context *ctx);

@@ -62,6 +62,24 @@ static size_t read_field(const char *root, const char *path, const char *key, ch
     return value;
 }
 
+/* The number behind "key " in a file of such lines, -1 if it is not there. */
+static int64_t read_counter(const char *root, const char *path, const char *key)
+{
+    char full[1024], line[256];
+    const size_t length = strlen(key);
+    int64_t value = -1;
+    FILE *file;
+
+    snprintf(full, sizeof full, "%s%s", root, path);
+    file = fopen(full, "re");
+    while (file && value < 0 && fgets(line, sizeof line, file))
+        if (!strncmp(line, key, length) && line[length] == ' ')
+            value = strtoll(line + length, NULL, 10);
+    if (file)
+        fclose(file);
+    return value;
+}
+
 /* What one folder of the hierarchy grants. */
 static void read_limits(const char *root, const char *dir, bool is_v2, bool is_memory, bool is_cpu,
                         qn_system *system)
@@ -108,9 +126,12 @@ static void walk_up(const char *root, const char *mount, const char *cgroup, boo
     if (snprintf(dir, sizeof dir, "%s%s", mount, cgroup) >= (int)sizeof dir)
         snprintf(dir, sizeof dir, "%s", mount);
     for (;;) {
-        char *slash;
+        char *slash, path[900];
 
         read_limits(root, dir, is_v2, is_memory, is_cpu, system);
+        snprintf(path, sizeof path, "%s/%s", dir, is_v2 ? "memory.events" : "memory.oom_control");
+        if (is_memory && system->oom_kills < 0) /* the nearest folder counts */
+            system->oom_kills = read_counter(root, path, "oom_kill");
         if (strlen(dir) <= mount_length)
             break;
         slash = strrchr(dir, '/');
@@ -193,7 +214,12 @@ void qn_system_read_under(const char *root, qn_system *system)
     system->memory_total = read_field(root, "/proc/meminfo", "MemTotal", NULL, 0) * 1024;
     system->memory_available = read_field(root, "/proc/meminfo", "MemAvailable", NULL, 0) * 1024;
     read_field(root, "/proc/cpuinfo", "model name", system->cpu_model, sizeof system->cpu_model);
+    system->oom_kills = -1;
     read_cgroup(root, system);
+    if (system->oom_kills < 0)
+        system->oom_kills = read_counter(root, "/proc/vmstat", "oom_kill");
+    if (system->oom_kills < 0)
+        system->oom_kills = 0;
     system->cores_usable = count_affinity();
     if (system->cpu_quota > 0.0 && system->cpu_quota < 1e6) {
         granted = (int32_t)system->cpu_quota;

@@ -12,6 +12,7 @@ typedef struct qn_system {
     size_t memory_total;     /* of the machine */
     size_t memory_available; /* MemAvailable */
     size_t memory_limit;     /* of the cgroup (v1 or v2, the tightest on the way up); 0: none */
+    int64_t oom_kills;       /* processes killed for memory in its cgroup, else on the machine */
     int32_t cgroup_version;  /* 0, 1 or 2 */
     char cpu_model[96];
 } qn_system;

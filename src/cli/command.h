@@ -4,6 +4,7 @@
 #define QN_CLI_COMMAND_H
 
 #include "base/context.h"
+#include "base/text.h"
 #include "cli/args.h"
 #include "cli/terminal.h"
 #include "quern/param.h"
@@ -56,6 +57,10 @@ typedef struct qn_cli {
     struct qn_resume *resume;         /* the run to go on with; NULL: a new one */
     struct qn_checkpoint *checkpoint; /* of the job under way; NULL: none */
     struct qn_spark_log *log;         /* its event log; NULL: none is kept */
+    bool is_supervisor;               /* the work is done by workers that this process starts */
+    struct qn_relay *relay;           /* in a worker: the way to the supervisor; NULL: none */
+    struct qn_event_gather_box *box;  /* in a worker: what it will hand to worker 0 */
+    qn_string members;                /* in a worker: JSON members for the result's line */
 } qn_cli;
 
 typedef struct qn_command {
@@ -64,6 +69,7 @@ typedef struct qn_command {
     const char *arguments; /* "PATH"; NULL: takes none */
     int32_t min_arguments, max_arguments;
     const qn_params *table[QN_CLI_MAX_TABLES]; /* ended by NULL; the global table is added */
+    const char *workers;   /* runs on several workers, with run ids that begin so; NULL: does not */
     const char *words_are; /* words are values of this list option; NULL: they are arguments */
     const char *usage;     /* the options that matter, for the usage line; NULL: "[options]" */
     const char *notes;     /* paragraphs for help and man page; NULL: the algorithm's, or none */

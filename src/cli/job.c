@@ -12,6 +12,8 @@
 #include "run/runs.h"
 #include "run/spark_log.h"
 
+#define PULSE_SECONDS 1.0 /* between signs of life, from which the record knows what a run held */
+
 void qn_cli_value_text(const qn_param *param, const void *values, qn_string *out)
 {
     qn_json j = {0};
@@ -59,7 +61,6 @@ static qn_status open_log(qn_cli *cli, const char *parameters)
     options.dir = qn_string_text(&dir);
     QN_TRY(cli->resume ? qn_spark_log_resume(cli->ctx, &options, &cli->log)
                        : qn_spark_log_open(cli->ctx, &options, &cli->log));
-    qn_emit_this_worker(cli->ctx);
 done:
     qn_string_release(&dir);
     return st;
@@ -67,10 +68,13 @@ done:
 
 qn_status qn_cli_job_start(qn_cli *cli, const char *prefix)
 {
-    const bool keep = qn_rank(cli->ctx) == 0 && strcmp(cli->globals->runs_dir, "none") != 0;
+    const bool has_dir = strcmp(cli->globals->runs_dir, "none") != 0;
+    const bool keep = has_dir && !cli->globals->run_id && qn_rank(cli->ctx) == 0;
     qn_json parameters = {0};
     qn_record_options options = {
-        .runs_dir = keep ? cli->globals->runs_dir : NULL,
+        .runs_dir = keep || (has_dir && cli->globals->run_id) ? cli->globals->runs_dir : NULL,
+        .id = cli->globals->run_id,
+        .is_supervisor = cli->is_supervisor,
         .prefix = prefix,
         .command = cli->command->name,
         .threads_requested = cli->globals->threads,
@@ -85,6 +89,10 @@ qn_status qn_cli_job_start(qn_cli *cli, const char *prefix)
     QN_TRY(qn_record_open(cli->ctx, &options, &cli->record));
     if (keep && cli->globals->event_log)
         QN_TRY(open_log(cli, options.parameters));
+    if (!cli->is_supervisor) {
+        qn_emit_this_worker(cli->ctx);
+        qn_context_pulse(cli->ctx, PULSE_SECONDS);
+    }
 done:
     qn_json_release(&parameters);
     return qn_comm_agree(cli->ctx, st); /* worker 0 alone keeps a record */
@@ -117,10 +125,14 @@ qn_status qn_cli_job_end(qn_cli *cli, qn_status st, const char *members)
     qn_status end = QN_OK;
 
     qn_progress_clear(cli->progress);
+    if (cli->record && !cli->is_supervisor)
+        qn_emit_pulse(cli->ctx); /* the last, with all that was worked */
+    if (cli->relay)
+        qn_string_add(&cli->members, members ? members : "");
     qn_spark_log_close(cli->ctx, cli->log, st);
     if (cli->record)
         end = qn_record_close(cli->ctx, cli->record, st, code);
-    if (st == QN_OK && end == QN_OK && cli->globals->json && cli->record)
+    if (st == QN_OK && end == QN_OK && cli->globals->json && cli->record && !cli->relay)
         end = print_record(cli, members);
     qn_cli_checkpoint_close(cli, st == QN_OK ? end : st);
     return st != QN_OK ? st : end;

@@ -168,6 +168,10 @@ static void progress_sink(void *user, const qn_event *event)
     if (!p->options.is_terminal)
         return;
     switch (event->kind) {
+    case QN_EVENT_WORKER_LOST: /* what was open is over */
+        erase(p);
+        p->open_jobs = 0;
+        break;
     case QN_EVENT_JOB_START:
         on_job_start(p, event);
         break;

@@ -15,9 +15,11 @@
 #include "run/process.h"
 #include "run/record_past.h"
 #include "run/tree.h"
+#include "run/workers.h"
 
-#define RECORD_PATH    4096
-#define SAMPLE_SECONDS 0.005 /* between looks at the memory, where events come fast */
+#define RECORD_PATH     4096
+#define REFRESH_SECONDS 2.0   /* between writes of a live run's record at its signs of life */
+#define SAMPLE_SECONDS  0.005 /* between looks at the memory, where events come fast */
 
 struct qn_record {
     char id[64];
@@ -27,7 +29,11 @@ struct qn_record {
     qn_json iterations, warnings; /* arrays, not yet closed */
     qn_string attempts;           /* an array of those before this one; "" when there are none */
     qn_tree tree;
-    int32_t open_jobs; /* jobs may lie in one another: the outermost count */
+    int32_t open_jobs;  /* jobs may lie in one another: the outermost count */
+    qn_workers workers; /* as their signs of life say */
+    bool is_supervisor; /* the work is theirs alone */
+    bool is_foreign;    /* another process writes it */
+    double last_write;
     qn_process process;
     qn_context *ctx; /* until it is closed */
     int32_t threads_requested, threads, threads_used;
@@ -56,17 +62,42 @@ static void format_time(int64_t us, char *out, size_t size)
     snprintf(out, size, "%s.%03dZ", text, (int)(us / 1000 % 1000));
 }
 
+/* What the workers tell of themselves, put together. */
+static void sample_workers(qn_record *record)
+{
+    record->busy_seconds = record->cpu_seconds = 0;
+    record->threads_used = 0;
+    for (int32_t w = 0; w < record->workers.n; w++) {
+        const qn_worker_use *use = qn_workers_get(&record->workers, w);
+
+        record->busy_seconds += use->busy_s;
+        record->cpu_seconds += use->cpu_s;
+        if (use->threads_used > record->threads_used)
+            record->threads_used = (int32_t)use->threads_used;
+        if (use->threads > 0)
+            record->threads = (int32_t)use->threads;
+        if (use->budget > 0)
+            record->budget = (size_t)use->budget;
+    }
+    if ((size_t)qn_workers_peak(&record->workers) > record->rss_peak)
+        record->rss_peak = (size_t)qn_workers_peak(&record->workers);
+}
+
 /* Looks how large the run is; touches no lock of the context, so sinks may call it. */
 static void sample(qn_record *record)
 {
     qn_memory_use use;
 
+    record->total_s = qn_seconds() - record->start;
+    if (record->is_supervisor) {
+        sample_workers(record);
+        return;
+    }
     qn_memory_use_read(&use);
     if (use.rss_anon + use.rss_shmem > record->rss_peak)
         record->rss_peak = use.rss_anon + use.rss_shmem;
     record->vm_hwm = use.vm_hwm;
     record->cpu_seconds = qn_cpu_seconds() - record->cpu_start;
-    record->total_s = qn_seconds() - record->start;
     if (record->ctx) {
         record->budget_peak = qn_budget_peak(record->ctx->budget);
         record->threads_used = qn_pool_threads_used(record->ctx->pool);
@@ -92,12 +123,13 @@ static double parallelism(const qn_record *record)
 
 static void resources_json(const qn_record *record, qn_json *j)
 {
-    const double possible = record->total_s * (double)record->threads;
+    const int32_t workers = record->workers.n > 1 ? record->workers.n : 1;
+    const double possible = record->total_s * (double)record->threads * (double)workers;
     qn_system system;
 
     qn_system_read(&system);
     qn_json_open(j, "resources", '{');
-    qn_json_int(j, "workers", 1);
+    qn_json_int(j, "workers", workers);
     qn_json_int(j, "threads", record->threads);
     qn_json_int(j, "threads_requested", record->threads_requested);
     qn_json_int(j, "threads_observed", record->threads_used);
@@ -189,6 +221,7 @@ static void build_json(const qn_record *record, qn_json *j)
     list_json(&record->iterations, "iterations", j);
     list_json(&record->warnings, "warnings", j);
     resources_json(record, j);
+    qn_workers_json(&record->workers, "workers", j);
     qn_json_text(j, "kernel_set", record->kernel_set);
     qn_json_text(j, "model_digest", qn_tree_get_text(&record->tree, "model_digest"));
     tail_json(record, j);
@@ -197,15 +230,16 @@ static void build_json(const qn_record *record, qn_json *j)
 
 /* Writes the record beside its place and renames it. Returns an errno. Not qn_out_open: sinks call
  * this while the context is locked. */
-static int write_record(const qn_record *record)
+static int write_record(qn_record *record, bool to_disk)
 {
     char beside[RECORD_PATH + 8];
     qn_json j = {0};
     FILE *file;
     int error = 0;
 
-    if (!record->path[0])
+    if (!record->path[0] || record->is_foreign)
         return 0;
+    record->last_write = qn_seconds();
     build_json(record, &j);
     qn_string_add(&j.out, "\n");
     snprintf(beside, sizeof beside, "%s.new", record->path);
@@ -215,7 +249,7 @@ static int write_record(const qn_record *record)
         error = errno ? errno : ENOMEM;
     else {
         if (fwrite(j.out.text, 1, j.out.length, file) != j.out.length || fflush(file) != 0 ||
-            fsync(fileno(file)) != 0)
+            (to_disk && fsync(fileno(file)) != 0))
             error = errno ? errno : EIO;
         if (fclose(file) != 0 && !error)
             error = errno;
@@ -252,7 +286,18 @@ static void on_job_end(qn_record *record, const qn_event *event)
         return;
     snprintf(path, sizeof path, "timings.%s_s", event->name);
     qn_tree_add_real(&record->tree, path, (double)event->duration_us * 1e-6);
-    write_record(record);
+    write_record(record, true);
+}
+
+/* Keeps the file of a live run fresh, so that what it held is known if it dies. A failing disk will
+ * be told of when the record is closed. */
+static void on_worker(qn_record *record, const qn_event *event)
+{
+    if (!qn_workers_note(&record->workers, event))
+        return;
+    sample(record);
+    if (qn_seconds() - record->last_write > REFRESH_SECONDS)
+        write_record(record, false);
 }
 
 /* A fact "a.b" goes where it says; "model_digest" stands at the top; others are facts. */
@@ -331,6 +376,14 @@ static void record_sink(void *user, const qn_event *event)
             record->shared_busy_us += event->duration_us;
         record->n_tasks++;
         break;
+    case QN_EVENT_WORKER_ADDED:
+    case QN_EVENT_WORKER_PEAK:
+        on_worker(record, event);
+        break;
+    case QN_EVENT_WORKER_LOST: /* what was open is over */
+        record->open_jobs = 0;
+        qn_workers_clear(&record->workers);
+        break;
     case QN_EVENT_PROGRESS:
         if (qn_seconds() - record->start > record->total_s + SAMPLE_SECONDS)
             sample(record);
@@ -349,6 +402,14 @@ static qn_status make_run_dir(qn_context *ctx, qn_record *record, const qn_recor
     char stamp[16], dir[RECORD_PATH - 16];
     qn_status st = QN_OK;
 
+    if (options->id) {
+        snprintf(record->id, sizeof record->id, "%s", options->id);
+        if (options->runs_dir)
+            snprintf(record->path, sizeof record->path, "%s/%s/record.json", options->runs_dir,
+                     record->id);
+        record->is_foreign = true;
+        return QN_OK;
+    }
     gmtime_r(&now, &civil);
     strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &civil);
     if (options->resumed) { /* of several workers only one writes */
@@ -387,6 +448,7 @@ static void record_start(qn_record *record, qn_context *ctx, const qn_record_opt
     record->start_us = qn_now_us();
     record->cpu_start = qn_cpu_seconds();
     record->threads_requested = options->threads_requested;
+    record->is_supervisor = options->is_supervisor;
     record->threads = qn_context_threads(ctx);
     record->budget = qn_context_memory(ctx);
     qn_process_self(&record->process);
@@ -413,7 +475,7 @@ qn_status qn_record_open(qn_context *ctx, const qn_record_options *options, qn_r
     r->iterations.need_comma = r->iterations.out.length > 1;
     QN_TRY(make_run_dir(ctx, r, options));
     sample(r);
-    error = write_record(r);
+    error = write_record(r, true);
     if (error) {
         st = qn_fail_errno(ctx, QN_EIO, error,
                            "cannot write the run record %s; give another --runs-dir", r->path);
@@ -465,7 +527,7 @@ qn_status qn_record_close(qn_context *ctx, qn_record *record, qn_status status, 
                                        : "failed");
     if (status != QN_OK)
         snprintf(record->error, sizeof record->error, "%s", ctx->error);
-    error = write_record(record);
+    error = write_record(record, true);
     record->ctx = NULL;
     pthread_mutex_unlock(&ctx->lock);
     if (error)
@@ -478,6 +540,7 @@ void qn_record_free(qn_record *record)
     if (!record)
         return;
     qn_tree_release(&record->tree);
+    qn_workers_release(&record->workers);
     qn_string_release(&record->parameters);
     qn_string_release(&record->attempts);
     qn_json_release(&record->iterations);

@@ -11,6 +11,8 @@ typedef struct qn_record qn_record;
 
 typedef struct qn_record_options {
     const char *runs_dir;      /* RUNS_DIR/<run id>/record.json; NULL: nothing is written */
+    const char *id;            /* of a run whose record another process writes; NULL: a new run */
+    bool is_supervisor;        /* the work is done by workers, whose events come here */
     const char *prefix;        /* of the run id: "als"; NULL: "run" */
     const char *command;       /* "fit als" */
     const char *parameters;    /* a JSON object; NULL: {} */

@@ -8,8 +8,10 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/system.h"
 #include "base/text.h"
 #include "run/process.h"
+#include "run/workers.h"
 
 #define RECORD_LIMIT ((size_t)64 << 20)
 
@@ -229,22 +231,62 @@ static bool is_reported(qn_context *ctx, const char *path)
     return strcmp(status, "running") != 0;
 }
 
+/* What the record of a dead run last knew of its memory; false: nothing. */
+static bool read_last_use(qn_context *ctx, const char *path, qn_worker_use *use)
+{
+    char *text = NULL;
+    json_t *record = NULL;
+    json_t *worker;
+
+    *use = (qn_worker_use){0};
+    if (read_record(ctx, path, &text, &record) != QN_OK)
+        qn_error_clear(ctx);
+    worker = json_array_get(json_object_get(record, "workers"), 0);
+    use->held = int_of(json_object_get(worker, "held_bytes"));
+    use->peak = int_of(json_object_get(worker, "peak_bytes"));
+    use->limit = int_of(json_object_get(worker, "limit_bytes"));
+    use->oom_kills = int_of(json_object_get(worker, "oom_kills"));
+    json_decref(record);
+    qn_free(text);
+    return use->peak > 0;
+}
+
+/* It was on this machine: whether the system has ended a process for memory since its last sign of
+ * life. The count begins anew with each container. */
+static bool has_oom_kill_since(const qn_worker_use *use)
+{
+    qn_system now;
+
+    qn_system_read(&now);
+    return now.oom_kills > use->oom_kills;
+}
+
 static void warn_of_death(qn_context *ctx, const qn_run_info *run)
 {
-    char size[32] = "an unknown size", rows[64] = "";
+    char count[32];
+    qn_string text = {0};
+    qn_worker_use use;
 
-    if (run->peak_bytes > 0)
-        qn_format_bytes((double)run->peak_bytes, size);
+    qn_string_addf(&text, "run %s (%s, started %s) died without a word", run->run_id, run->command,
+                   run->started);
     if (run->rows > 0) {
-        char count[32];
-
         qn_format_count(run->rows, count);
-        snprintf(rows, sizeof rows, " with %s rows read", count);
+        qn_string_addf(&text, " with %s rows read", count);
     }
-    qn_emit_warning(ctx,
-                    "run %s (%s, started %s) died without a word%s; it last held %s. If the system "
-                    "killed it for memory, give --memory; its record is %s",
-                    run->run_id, run->command, run->started, rows, size, run->path);
+    qn_string_add(&text, "; ");
+    if (read_last_use(ctx, run->path, &use)) {
+        qn_worker_why(&use, 0, has_oom_kill_since(&use), &text);
+    } else {
+        char size[32] = "an unknown size";
+
+        if (run->peak_bytes > 0)
+            qn_format_bytes((double)run->peak_bytes, size);
+        qn_string_addf(&text, "it last held %s. If the system killed it for memory, give --memory",
+                       size);
+    }
+    qn_string_addf(&text, "; its record is %s", run->path);
+    qn_emit_warning(ctx, "%s", qn_string_text(&text));
+    qn_string_release(&text);
 }
 
 qn_status qn_runs_sweep(qn_context *ctx, const char *runs_dir, int64_t *n_died)
