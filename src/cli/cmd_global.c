@@ -44,6 +44,8 @@ static const qn_param global_params[] = {
     QN_PARAM(qn_cli_globals, worker_deadline, 0, 0, 1e6,
              "seconds to wait for another worker; 0: ten minutes", .hidden = true,
              .group = QN_CLI_INTERNAL),
+    QN_PARAM_FLAG(qn_cli_globals, restored, "of a worker: its run goes on from its checkpoint",
+                  .hidden = true, .group = QN_CLI_INTERNAL),
     QN_PARAM_STRING(qn_cli_globals, run_id, NULL, "RUN",
                     "of a worker: the run that its supervisor keeps the record of", .hidden = true,
                     .group = QN_CLI_INTERNAL),

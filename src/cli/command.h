@@ -20,6 +20,7 @@ typedef struct qn_cli_globals {
     const char *rsh_agent, *network;
     int32_t as_rank; /* 0: no; else the MPI that started this process, of QN_CLI_RANK_CHOICES */
     double worker_deadline; /* seconds without a byte from another worker; 0: the default */
+    bool restored;          /* of a worker: its run goes on from its checkpoint */
     const char *run_id;     /* of a worker: the run that its supervisor keeps the record of */
     int32_t kernels;        /* index into QN_CLI_KERNEL_CHOICES */
     const char *scratch;
@@ -69,7 +70,6 @@ typedef struct qn_command {
     const char *arguments; /* "PATH"; NULL: takes none */
     int32_t min_arguments, max_arguments;
     const qn_params *table[QN_CLI_MAX_TABLES]; /* ended by NULL; the global table is added */
-    const char *workers;   /* runs on several workers, with run ids that begin so; NULL: does not */
     const char *words_are; /* words are values of this list option; NULL: they are arguments */
     const char *usage;     /* the options that matter, for the usage line; NULL: "[options]" */
     const char *notes;     /* paragraphs for help and man page; NULL: the algorithm's, or none */

@@ -286,7 +286,8 @@ done:
 qn_status qn_cli_checkpoint_open(qn_cli *cli, int32_t t)
 {
     const qn_resume_options *o = cli->values[t];
-    qn_checkpoint_options options = {.resume = cli->resume != NULL, .command = cli->command->name};
+    qn_checkpoint_options options = {.resume = cli->resume != NULL || cli->globals->restored,
+                                     .command = cli->command->name};
     char *dir = NULL;
     qn_json parameters = {0};
     qn_status st = QN_OK;

@@ -9,14 +9,17 @@
 
 #include "base/alloc.h"
 #include "cli/help.h"
+#include "cli/report.h"
 #include "cli/resume.h"
+#include "cli/supervise.h"
 #include "cli/worker.h"
 #include "engine/comm_module.h"
 #include "run/progress.h"
 #include "run/record.h"
 #include "run/spark_log.h"
 
-#define EXIT_BROKEN_PIPE 141 /* as a shell shows a program ended by SIGPIPE */
+#define SMALL_BYTES      ((size_t)64 << 20) /* budget of a context that holds no data */
+#define EXIT_BROKEN_PIPE 141                /* as a shell shows a program ended by SIGPIPE */
 
 /* The one thing a signal handler can reach: the context to cancel. Set before the handlers are. */
 static qn_context *volatile signal_context;
@@ -36,7 +39,7 @@ static void on_signal(int number)
 
 static void catch_signals(qn_context *ctx)
 {
-    static const int caught[] = {SIGINT, SIGTERM};
+    static const int caught[] = {SIGINT, SIGTERM, SIGUSR1}; /* the last: from a supervisor */
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     struct sigaction before;
 
@@ -82,20 +85,6 @@ void qn_session_complain(const char *command, const char *message)
     qn_string_release(&text);
 }
 
-static qn_status check_globals(qn_context *ctx, const qn_cli_globals *globals)
-{
-    if (globals->workers > 1)
-        return qn_fail(ctx, QN_EINVAL,
-                       "--workers %d: this version works in one process\ntry: --threads %d",
-                       (int)globals->workers, (int)globals->workers);
-    if (globals->hosts)
-        return qn_fail(ctx, QN_EINVAL,
-                       "--hosts %s: this version works on this machine alone\ntry: --threads 0, "
-                       "which takes all its cores",
-                       globals->hosts);
-    return QN_OK;
-}
-
 static qn_status check_words(qn_context *ctx, const qn_command *command, const qn_cli_args *args)
 {
     if (args->n_words < command->min_arguments)
@@ -106,12 +95,14 @@ static qn_status check_words(qn_context *ctx, const qn_command *command, const q
     return QN_OK;
 }
 
-static qn_status open_context(const qn_cli_globals *globals, qn_context *early, qn_context **ctx)
+/* A supervisor holds no data and must have no threads. */
+static qn_status open_context(const qn_cli_globals *globals, bool is_supervisor, qn_context *early,
+                              qn_context **ctx)
 {
     static const char *const kernel_name[] = {NULL, "reference", "avx2", "avx512"};
     const qn_context_options options = {
-        .memory = globals->memory,
-        .threads = globals->threads,
+        .memory = is_supervisor ? SMALL_BYTES : globals->memory,
+        .threads = is_supervisor ? 1 : globals->threads,
         .kernels = kernel_name[globals->kernels],
         .scratch_dir = globals->scratch,
     };
@@ -139,7 +130,7 @@ static qn_status run_command(qn_cli *cli)
         if (st != QN_OK)
             return st;
     }
-    return cli->command->run(cli);
+    return cli->is_supervisor ? qn_supervise_run(cli) : cli->command->run(cli);
 }
 
 static void free_lists(const qn_cli *cli)
@@ -166,6 +157,22 @@ static void complain_stopped(const qn_cli *cli)
     qn_string_release(&text);
 }
 
+/* Says how it ended, if it is this process that does: of a worker, its supervisor does. */
+static int tell_end(const qn_cli *cli, bool tells, qn_status st, const qn_context *ctx)
+{
+    const char *error = qn_context_error(ctx)[0] ? qn_context_error(ctx) : qn_status_text(st);
+    const int code =
+        st == QN_ECANCELLED && signal_seen == SIGTERM ? 128 + SIGTERM : qn_status_exit_code(st);
+
+    if (qn_report_end(cli, tells, st, code, error) || st == QN_OK || !tells)
+        return code;
+    if (st != QN_ECANCELLED)
+        qn_session_complain(cli->command->name, error);
+    else if (!cli->globals->quiet)
+        complain_stopped(cli);
+    return code;
+}
+
 /* Tells of the failure, if it is this process that does, and gives the code that stands for it. */
 static int exit_code(qn_cli *cli, qn_status st, const qn_context *ctx)
 {
@@ -175,22 +182,11 @@ static int exit_code(qn_cli *cli, qn_status st, const qn_context *ctx)
 
     if (broken)
         return EXIT_BROKEN_PIPE;
-    if (st == QN_ECANCELLED) {
-        if (!cli->globals->quiet && tells)
-            complain_stopped(cli);
-        return signal_seen == SIGTERM ? 143 : 130;
-    }
-    if (st != QN_OK) {
-        if (tells)
-            qn_session_complain(cli->command->name, qn_context_error(ctx)[0] ? qn_context_error(ctx)
-                                                                             : qn_status_text(st));
-        return qn_status_exit_code(st);
-    }
-    if (failed) {
+    if (st == QN_OK && failed) {
         qn_session_complain(cli->command->name, "writing standard output failed");
         return qn_status_exit_code(QN_EIO);
     }
-    return 0;
+    return tell_end(cli, tells, st, ctx);
 }
 
 static qn_status open_progress(qn_cli *cli)
@@ -198,7 +194,7 @@ static qn_status open_progress(qn_cli *cli)
     const qn_progress_options options = {
         .stream = stderr,
         .is_terminal = cli->err.is_terminal,
-        .quiet = cli->globals->quiet || qn_rank(cli->ctx) > 0,
+        .quiet = cli->globals->quiet || qn_rank(cli->ctx) > 0 || cli->relay,
         .width = cli->err.width,
     };
 
@@ -208,14 +204,17 @@ static qn_status open_progress(qn_cli *cli)
 /* With a context of its own, made as the options say. */
 static int run_in_context(qn_cli *cli, qn_context *early)
 {
-    qn_status st = open_context(cli->globals, early, &cli->ctx);
+    qn_status st = open_context(cli->globals, cli->is_supervisor, early, &cli->ctx);
     int code;
 
     if (st != QN_OK)
         return exit_code(cli, st, early);
     catch_signals(cli->ctx);
-    if (cli->as_rank)
+    st = qn_report_open(cli);
+    if (st == QN_OK && cli->as_rank)
         st = qn_worker_begin(cli, cli->as_rank);
+    if (st == QN_OK)
+        st = qn_report_begin(cli);
     if (st == QN_OK)
         st = open_progress(cli);
     if (st == QN_OK) {
@@ -235,6 +234,7 @@ static int run_in_context(qn_cli *cli, qn_context *early)
     qn_spark_log_free(cli->log);
     qn_record_free(cli->record);
     qn_progress_free(cli->progress);
+    qn_report_free(cli);
     return code;
 }
 
@@ -282,7 +282,8 @@ static int run_with_early(qn_cli *cli, qn_context *early, const char *const *wor
     if (st == QN_OK)
         st = qn_worker_check(early, cli->command, &globals, &cli->as_rank);
     if (st == QN_OK && !cli->as_rank)
-        st = check_globals(early, &globals);
+        st = qn_supervise_check(early, cli);
+    cli->is_supervisor = st == QN_OK && qn_supervise_is_wanted(cli);
     cli->argument = (const char *const *)args.word;
     cli->n_arguments = args.n_words;
     code = st == QN_OK ? run_in_context(cli, early) : end_early(cli, st, early);
@@ -293,7 +294,7 @@ static int run_with_early(qn_cli *cli, qn_context *early, const char *const *wor
 
 int qn_session_run(const qn_command *command, const char *const *word, int32_t n)
 {
-    const qn_context_options small = {.memory = (size_t)64 << 20, .threads = 1};
+    const qn_context_options small = {.memory = SMALL_BYTES, .threads = 1};
     qn_cli cli = {.command = command};
     qn_context *early = NULL;
     const qn_status st = qn_context_create(&small, &early);

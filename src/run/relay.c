@@ -61,7 +61,7 @@ static void relay_sink(void *user, const qn_event *event)
     write_line(relay);
 }
 
-qn_status qn_relay_open(qn_context *ctx, int fd, bool only_pulse, qn_relay **relay)
+qn_status qn_relay_open(qn_context *ctx, int fd, qn_relay **relay)
 {
     qn_status st = QN_OK;
     qn_relay *r = NULL;
@@ -70,13 +70,18 @@ qn_status qn_relay_open(qn_context *ctx, int fd, bool only_pulse, qn_relay **rel
     QN_NEW0(ctx, r, 1, "the way of events to the supervisor");
     r->ctx = ctx;
     r->fd = fd;
-    r->only_pulse = only_pulse;
+    r->only_pulse = true;
     QN_TRY(qn_context_add_sink(ctx, relay_sink, r));
     *relay = r;
     r = NULL;
 done:
     qn_free(r);
     return st;
+}
+
+void qn_relay_all(qn_relay *relay)
+{
+    relay->only_pulse = false;
 }
 
 void qn_relay_end(qn_relay *relay, qn_status status, int exit_code, const char *error,
@@ -104,6 +109,7 @@ void qn_relay_free(qn_relay *relay)
 {
     if (!relay)
         return;
+    close(relay->fd);
     qn_string_release(&relay->line);
     qn_free(relay);
 }
@@ -120,6 +126,10 @@ static bool take_end(qn_relay_result *result, const qn_string *line)
     if (!json_is_integer(status) || !json_is_integer(json_object_get(end, "exit_code"))) {
         json_decref(object);
         return false;
+    }
+    if (result->is_told && result->status != QN_OK) { /* others follow the first */
+        json_decref(object);
+        return true;
     }
     result->is_told = true;
     result->status = (qn_status)json_integer_value(status);

@@ -12,9 +12,11 @@
 /* --- in a worker --- */
 typedef struct qn_relay qn_relay;
 
-/* Becomes a sink of the context that writes to `fd`; with `only_pulse` (every rank but 0) signs of
- * life alone. Free it after the context. Once the reader is gone the context is cancelled. */
-qn_status qn_relay_open(qn_context *ctx, int fd, bool only_pulse, qn_relay **relay);
+/* Becomes a sink of the context that writes signs of life to `fd`, which it takes over. Free it
+ * after the context. Once the reader is gone the context is cancelled. */
+qn_status qn_relay_open(qn_context *ctx, int fd, qn_relay **relay);
+/* From now on writes every event: rank 0's part. */
+void qn_relay_all(qn_relay *relay);
 /* The last line: how the command ended. `members`: JSON members for the record's line, or NULL. */
 void qn_relay_end(qn_relay *relay, qn_status status, int exit_code, const char *error,
                   const char *members);

@@ -139,7 +139,8 @@ static void write_run(qn_context *ctx, int fd)
     qn_relay *relay = NULL;
 
     CHECK_EQ(qn_context_create(&(qn_context_options){.threads = 1}, &worker), QN_OK);
-    CHECK_OK(ctx, qn_relay_open(worker, fd, false, &relay));
+    CHECK_OK(ctx, qn_relay_open(worker, dup(fd), &relay));
+    qn_relay_all(relay);
     qn_emit_count(worker, "rows", 5);
     CHECK(write(fd, "model  rank", 11) == 11); /* half a line of the result */
     qn_emit_fact(worker, "data.format", "csv");
@@ -262,7 +263,8 @@ static void a_reader_that_is_gone_stops_the_work(void **state)
     (void)state;
     CHECK_EQ(pipe(fd), 0);
     CHECK_EQ(qn_context_create(&(qn_context_options){.threads = 1}, &worker), QN_OK);
-    CHECK_OK(worker, qn_relay_open(worker, fd[1], false, &relay));
+    CHECK_OK(worker, qn_relay_open(worker, dup(fd[1]), &relay));
+    qn_relay_all(relay);
     close(fd[0]);
     CHECK_OK(worker, qn_check_cancel(worker));
     qn_emit_count(worker, "rows", 5);

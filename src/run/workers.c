@@ -137,12 +137,9 @@ void qn_worker_why(const qn_worker_use *use, int signal_number, bool killed, qn_
                    killed ? "the system ended it" : "most likely the system ended it");
     if (use && use->limit > 0) {
         qn_format_bytes((double)use->limit * 0.8, lower);
-        qn_string_addf(out,
-                       "\ntry: --memory below %s, fewer workers on the host, or more hosts, so "
-                       "that each holds less",
+        qn_string_addf(out, ": try --memory below %s, fewer workers on the host or more hosts",
                        lower);
     } else {
-        qn_string_add(out, "\ntry: a lower --memory, fewer workers on the host, or more hosts, so "
-                           "that each holds less");
+        qn_string_add(out, ": try a lower --memory, fewer workers on the host or more hosts");
     }
 }

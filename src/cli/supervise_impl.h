@@ -1,0 +1,68 @@
+/* Between the parts of the supervisor: supervise.c decides, supervise_watch.c sees one start of the
+ * workers through, supervise_said.c reads what the launcher says. */
+#ifndef QN_CLI_SUPERVISE_IMPL_H
+#define QN_CLI_SUPERVISE_IMPL_H
+
+#include "cli/command.h"
+#include "engine/child.h"
+#include "run/relay.h"
+#include "run/workers.h"
+
+#define QN_SAID_BYTES ((size_t)16 << 10)
+#define QN_STEPS_KEPT 64
+
+/* What the launcher said on standard error: kept for the reason of a loss, not shown. */
+typedef struct qn_said {
+    qn_string line; /* begun */
+    qn_string text; /* its messages, up to QN_SAID_BYTES */
+    bool in_banner; /* between two lines of dashes */
+    int32_t rank;   /* of the worker that died; -1: not known */
+    int signal_number;
+    char host[64];
+} qn_said;
+
+/* Takes a piece of standard error. What is not the launcher's goes to `pass`. */
+void qn_said_read(qn_said *said, const char *bytes, size_t n,
+                  void (*pass)(void *user, const char *bytes, size_t n), void *user);
+void qn_said_clear(qn_said *said);
+void qn_said_release(qn_said *said);
+
+typedef enum qn_attempt {
+    QN_ATTEMPT_DONE,   /* worker 0 told how the command ended */
+    QN_ATTEMPT_LOST,   /* a worker, a host or the launcher died, or all fell silent */
+    QN_ATTEMPT_STOPPED /* the user asked for it */
+} qn_attempt;
+
+typedef struct qn_supervisor {
+    qn_cli *cli;
+    qn_context *ctx;
+    qn_hosts hosts;   /* as asked for; n 0: this machine alone */
+    qn_hosts present; /* of these, the ones that the workers are on now */
+    int32_t workers;  /* on them */
+    int32_t min_workers;
+    int32_t n_restarts;
+    bool is_restored; /* workers take up the checkpoint of this run */
+    const char *rsh_agent;
+    char mpirun[4096], program[4096], directory[4096];
+
+    qn_child child;
+    qn_relay_reader reader;
+    qn_said said;
+    qn_workers known;
+    qn_string held;  /* results, shown when the command has ended */
+    bool has_passed; /* so many that they are shown as they come */
+    double started, last_event;
+    double step[QN_STEPS_KEPT]; /* seconds of the last iterations */
+    int64_t n_steps;
+    int64_t oom_kills;        /* on this machine when the workers started */
+    char why[QN_ERROR_BYTES]; /* of a loss */
+} qn_supervisor;
+
+/* Becomes a sink: notes events, steps and workers. */
+qn_status qn_watch_open(qn_supervisor *s);
+/* One start of the workers, to its end. */
+qn_status qn_watch_attempt(qn_supervisor *s, const qn_launch_line *line, qn_attempt *attempt);
+/* Shows the results held back. */
+void qn_watch_show_results(qn_supervisor *s);
+
+#endif
