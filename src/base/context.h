@@ -26,7 +26,7 @@ typedef struct qn_cell_sizes {
     int64_t rating_rows; /* 4096 rows of ratings */
     int64_t long_row;    /* 65536 entries of one long row */
     int64_t table_rows;  /* 65536 consecutive rows of one split of a table */
-    int64_t block_rows;  /* 0: the usual size. Rows of ratings that leave memory together: no cell */
+    int64_t block_rows; /* 0: the usual size. Rows of ratings that leave memory together: no cell */
 } qn_cell_sizes;
 
 /* Text of the last failure of one thread inside a parallel region. */

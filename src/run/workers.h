@@ -35,9 +35,9 @@ void qn_workers_json(const qn_workers *workers, const char *key, qn_json *j);
 void qn_workers_clear(qn_workers *workers);
 void qn_workers_release(qn_workers *workers);
 
-/* Adds "it last held 950 MB of the 1 GB that its container allows" and, where `killed` says that the system
- * has killed a process there for memory since, or the numbers do, why it died and what to change.
- * `signal_number` 0: not known. */
+/* Adds "it last held 950 MB of the 1 GB that its container allows" and, where `killed` says that
+ * the system has killed a process there for memory since, or the numbers do, why it died and what
+ * to change. `signal_number` 0: not known. */
 void qn_worker_why(const qn_worker_use *use, int signal_number, bool killed, qn_string *out);
 
 #endif

@@ -2,7 +2,7 @@
 # The supervisor with a launcher of the test's own: it starts nothing, but says what workers would
 # say, and dies, hangs or stammers as told. What is told is in the script `play`, called with the
 # number of the start.
-# shellcheck disable=SC1091,SC2034,SC2154,SC2240,SC2086,SC2016
+# shellcheck disable=SC1091,SC2034,SC2154,SC2240,SC2086,SC2016,SC2013
 . "$(dirname "$0")/lib.sh"
 
 cat >"$work/mpirun" <<'EOF'
