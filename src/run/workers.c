@@ -29,7 +29,7 @@ bool qn_workers_note(qn_workers *workers, const qn_event *event)
     const bool is_added = event->kind == QN_EVENT_WORKER_ADDED;
     qn_worker_use *use;
 
-    if (!is_added && (event->kind != QN_EVENT_WORKER_PEAK || event->parent != 0))
+    if (!is_added && event->kind != QN_EVENT_WORKER_PEAK)
         return false;
     use = worker_at(workers, event->rank);
     if (!use)
@@ -41,14 +41,16 @@ bool qn_workers_note(qn_workers *workers, const qn_event *event)
         use->budget = event->memory_bytes;
         return true;
     }
+    if (event->memory_bytes > use->peak)
+        use->peak = event->memory_bytes;
+    if (event->parent != 0) /* of a stage: the peak alone */
+        return true;
     use->held = event->done;
     use->limit = event->total;
     use->oom_kills = event->id;
     use->threads_used = event->rows;
     use->busy_s = event->value;
     use->cpu_s = (double)event->duration_us * 1e-6;
-    if (event->memory_bytes > use->peak)
-        use->peak = event->memory_bytes;
     return true;
 }
 
