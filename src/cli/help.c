@@ -81,7 +81,7 @@ static void print_group(const qn_terminal *out, const qn_params *const *table, i
 
     for (int32_t a = 0; a <= t; a++)
         for (int64_t b = 0; b < (a == t ? p : table[a]->n); b++)
-            if (!table[a]->param[b].hidden &&
+            if (qn_command_shows(table, a, b) &&
                 strcmp(qn_help_group(&table[a]->param[b]), group) == 0)
                 return;
     fprintf(out->stream, "\n%s:\n", group);

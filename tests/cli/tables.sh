@@ -24,7 +24,10 @@ for command in params["commands"]:
     man = run("man", *words).replace("\\-", "-").replace("\\e", "\\")
     seen = {}
     for name in command["tables"]:
+        before = set(seen.values())  # an option that an earlier table has takes the place of this one
         for p in tables[name]["params"]:
+            if p["name"] in before:
+                continue
             option = p["cli"] if len(p["name"]) > 1 else "-" + p["name"]
             for key in [p["name"]] + p["aliases"]:
                 key = key.replace("-", "").replace("_", "").lower()
