@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "engine/comm.h"
+#include "engine/event_gather.h"
 
 static qn_phase phase_of(qn_context *ctx, qn_span span)
 {
@@ -25,18 +26,31 @@ qn_phase qn_phase_job_start(qn_context *ctx, const char *name, const char *stage
     return phase_of(ctx, qn_job_start_planned(ctx, name, stages));
 }
 
-double qn_phase_end(qn_context *ctx, const qn_phase *phase, qn_status status, int64_t rows)
+static qn_event totals_of(qn_context *ctx, const qn_phase *phase, int64_t rows)
 {
     const qn_store_stats stores = qn_context_store_totals(ctx);
-    const qn_event totals = {
+
+    return (qn_event){
         .rank = qn_rank(ctx),
         .rows = rows,
         .bytes_moved = ctx->comm->bytes_moved - phase->moved,
         .bytes_read = (int64_t)stores.bytes_read - phase->read,
         .bytes_spilled = (int64_t)stores.bytes_spilled - phase->spilled,
     };
+}
+
+double qn_phase_end(qn_context *ctx, const qn_phase *phase, qn_status status, int64_t rows)
+{
+    const qn_event totals = totals_of(ctx, phase, rows);
 
     return qn_span_end(ctx, &phase->span, status, &totals);
+}
+
+qn_status qn_phase_end_stage(qn_context *ctx, const qn_phase *phase, qn_status status, int64_t rows)
+{
+    const qn_event totals = totals_of(ctx, phase, rows);
+
+    return qn_stage_end(ctx, &phase->span, status, &totals);
 }
 
 qn_status qn_places_init(qn_context *ctx, int64_t n_partitions, qn_places *places)

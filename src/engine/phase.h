@@ -17,6 +17,10 @@ qn_phase qn_phase_start(qn_context *ctx, const qn_span *job, const char *name, i
 qn_phase qn_phase_job_start(qn_context *ctx, const char *name, const char *stages);
 /* `rows` of this rank. Returns seconds. */
 double qn_phase_end(qn_context *ctx, const qn_phase *phase, qn_status status, int64_t rows);
+/* The same of a stage of all ranks, whose events go to rank 0 first: as qn_stage_end, collective.
+ */
+qn_status qn_phase_end_stage(qn_context *ctx, const qn_phase *phase, qn_status status,
+                             int64_t rows);
 
 /* What a data set takes, partition by partition: [n_partitions] rows, bytes in memory and on disk
  * of this rank. Partitions that hold nothing here are not told of. */

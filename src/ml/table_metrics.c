@@ -10,6 +10,7 @@
 #include "base/context.h"
 #include "base/pool.h"
 #include "engine/comm.h"
+#include "engine/event_gather.h"
 #include "engine/tree_sum.h"
 #include "kernels/kernels.h"
 #include "ml/metrics_classes.h"
@@ -272,8 +273,7 @@ static qn_status pass(judge_work *w, const qn_span *job, const char *name, int32
 done:
     qn_tree_sum_free(w->tree);
     w->tree = NULL;
-    qn_span_end(ctx, &w->stage, st, &totals);
-    return st;
+    return qn_stage_end(ctx, &w->stage, st, &totals);
 }
 
 /* ---- Before and behind the passes ---- */

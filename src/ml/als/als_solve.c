@@ -327,6 +327,5 @@ qn_status als_solve_side(als_fit *fit, qn_side side, int32_t step, double *loss)
         QN_TRY(als_sum_rows(fit, fit->row_value, loss));
 done:
     fit->n_ridged += atomic_load(&half.n_ridged);
-    qn_phase_end(ctx, &half.phase, st, half.side->end_row - half.side->first_row);
-    return st;
+    return qn_phase_end_stage(ctx, &half.phase, st, half.side->end_row - half.side->first_row);
 }

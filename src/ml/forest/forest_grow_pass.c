@@ -1,6 +1,7 @@
 /* One way over own rows: blocks over threads, events by partition. */
 #include <stdatomic.h>
 
+#include "engine/event_gather.h"
 #include "ml/forest/forest_grow.h"
 
 typedef struct progress {
@@ -87,6 +88,5 @@ qn_status forest_pass(const forest_fit *fit, const char *name, forest_visit *vis
 done:
     totals.bytes_moved = ctx->comm->bytes_moved - moved;
     qn_free(p.progress);
-    qn_span_end(ctx, &p.stage, st, &totals);
-    return st;
+    return qn_stage_end(ctx, &p.stage, st, &totals);
 }

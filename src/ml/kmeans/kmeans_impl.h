@@ -11,6 +11,7 @@
 #include "base/context.h"
 #include "base/pool.h"
 #include "engine/comm.h"
+#include "engine/event_gather.h"
 #include "engine/tree_sum.h"
 #include "kernels/kernels.h"
 #include "quern/kmeans.h"

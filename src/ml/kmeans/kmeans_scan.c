@@ -160,6 +160,5 @@ qn_status kmeans_scan_run(kmeans_scan *scan, const qn_span *job, const char *nam
     QN_TRY_ALL(qn_parallel(ctx, data->n_own_cells, visit_cell, &run));
     QN_TRY(qn_tree_sum_finish(ctx, scan->tree, total));
 done:
-    qn_span_end(ctx, &run.stage, st, &totals);
-    return st;
+    return qn_stage_end(ctx, &run.stage, st, &totals);
 }
