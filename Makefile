@@ -1,5 +1,5 @@
 # A thin front on the CMake presets. `make demo` and `make test` set up what they need.
-.PHONY: package mpi demo build test check bench format install deps deps-test clean spark sanitize clang fuzz
+.PHONY: package mpi demo build test check bench format install deps deps-test clean spark sanitize clang fuzz memory
 
 JOBS ?= $(shell nproc)
 BUILD = build
@@ -26,6 +26,10 @@ mpi: deps deps-test    ## label mpi: workers over Open MPI and MPICH, which it i
 	@packaging/install.sh mpi
 	@cmake --preset test >/dev/null && cmake --build --preset test -j $(JOBS) -- --quiet
 	@tests/run.sh $(BUILD) -L '^mpi$$'
+
+memory: deps deps-test ## label memory: data of several times the budget in a memory cgroup, which takes root
+	@cmake --preset test >/dev/null && cmake --build --preset test -j $(JOBS) -- --quiet
+	@tests/run.sh $(BUILD) -L '^memory$$'
 
 sanitize: deps deps-test  ## unit and command tests under ASan+UBSan, then the threaded ones under TSan
 	@packaging/install.sh dev
