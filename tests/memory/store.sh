@@ -18,7 +18,7 @@ value() {
 }
 
 case $(stat -f -c %T "$scratch") in
-tmpfs | ramfs) skip_or_fail "$scratch is not on a disk" ;;
+tmpfs | ramfs) skip "$scratch is not on a disk" ;;
 esac
 cgroup_open
 free=$("$program" "$scratch" 1024 $size 3) || fail "the run in memory failed"
