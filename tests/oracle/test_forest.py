@@ -171,7 +171,7 @@ def test_predictions_are_the_votes_of_the_leaves(seed, trees, depth, bootstrap, 
         quern("fit", "forest", "--input", tmp / "t.csv", "--label", "label", "--num-trees", trees, "--max-depth", depth,
               "--bootstrap", str(bootstrap).lower(), "--feature-subset-strategy", subset, "--merge-rows", str(merge).lower(),
               "--seed", seed % 1000, "--model", tmp / "m", "--runs-dir", "none")
-        quern("predict", "--model", tmp / "m", "--input", tmp / "t.csv", "--output", tmp / "p.jsonl")
+        quern("predict", "--model", tmp / "m", "--input", tmp / "t.csv", "--output", tmp / "p.jsonl", "--runs-dir", "none")
         told = quern("inspect", tmp / "m")
         predicted = [json.loads(line) for line in open(tmp / "p.jsonl")]
     for row, out in zip(x, predicted):
