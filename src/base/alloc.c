@@ -147,8 +147,9 @@ static qn_status fail_over_budget(qn_context *ctx, double bytes, const char *wha
     qn_format_bytes(bytes, need);
     qn_format_bytes((double)qn_budget_used(ctx->budget), held);
     qn_format_bytes((double)ctx->budget->limit, limit);
-    return qn_fail(ctx, QN_ENOMEM, "%s need %s; %s of the %s budget are held: raise --memory", what,
-                   need, held, limit);
+    return qn_fail(ctx, QN_ENOMEM,
+                   "no room for %s (%s): %s of the %s budget are held: raise --memory", what, need,
+                   held, limit);
 }
 
 /* Not even after all that could leave has left. */
@@ -165,14 +166,16 @@ static qn_status fail_full(qn_context *ctx, double bytes, const qn_reclaim *recl
     qn_format_bytes((double)reclaim->in_use, in_use);
     qn_format_bytes((double)reclaim->spillable, spillable);
     if (reclaim->spillable > 0)
-        return qn_fail(ctx, QN_ENOMEM,
-                       "%s need %s; %s of the %s budget are held, of which %s could go to disk: "
-                       "give a folder on a disk with --scratch, or raise --memory",
-                       what, need, held, limit, spillable);
-    return qn_fail(ctx, QN_ENOMEM,
-                   "%s need %s; %s of the %s budget are held, of which %s are blocks of data in "
-                   "use, which cannot go to disk now: raise --memory",
-                   what, need, held, limit, in_use);
+        return qn_fail(
+            ctx, QN_ENOMEM,
+            "no room for %s (%s): %s of the %s budget are held, of which %s could go to disk: "
+            "give a folder on a disk with --scratch, or raise --memory",
+            what, need, held, limit, spillable);
+    return qn_fail(
+        ctx, QN_ENOMEM,
+        "no room for %s (%s): %s of the %s budget are held, of which %s are blocks of data in "
+        "use, which cannot go to disk now: raise --memory",
+        what, need, held, limit, in_use);
 }
 
 static qn_status fail_no_memory(qn_context *ctx, size_t bytes, const char *what)
@@ -181,10 +184,11 @@ static qn_status fail_no_memory(qn_context *ctx, size_t bytes, const char *what)
 
     qn_format_bytes((double)bytes, need);
     qn_format_bytes((double)qn_budget_used(ctx->budget), held);
-    return qn_fail(ctx, QN_ENOMEM,
-                   "%s need %s, which the system does not give (%s are held here): lower --memory "
-                   "or free memory on this machine",
-                   what, need, held);
+    return qn_fail(
+        ctx, QN_ENOMEM,
+        "no room for %s (%s): the system does not give it (%s are held here): lower --memory "
+        "or free memory on this machine",
+        what, need, held);
 }
 
 qn_status qn_budget_add_reclaimer(qn_context *ctx, qn_reclaimer *fn, void *arg)

@@ -67,11 +67,11 @@ static void the_message_names_need_held_and_limit(void **state)
     CHECK_OK(ctx, qn_alloc_array(ctx, &held, 30 << 20, 1, "bytes"));
     CHECK_EQ(qn_alloc_array(ctx, &block, 3, (size_t)20 << 20, "factors of 3 users"), QN_ENOMEM);
     CHECK(block == NULL);
-    CHECK_TEXT(qn_context_error(ctx),
-               "factors of 3 users need 60 MB; 30 MB of the 64 MB budget are held: raise --memory");
+    CHECK_TEXT(qn_context_error(ctx), "no room for factors of 3 users (60 MB): 30 MB of the 64 MB "
+                                      "budget are held: raise --memory");
     qn_free(held);
     CHECK_EQ(qn_alloc_array(ctx, &block, INT64_MAX, 8, "numbers"), QN_ENOMEM);
-    CHECK_ERROR(ctx, "numbers need 64 EB");
+    CHECK_ERROR(ctx, "no room for numbers (64 EB)");
     CHECK_EQ(qn_alloc_array(ctx, &block, -1, 8, "numbers"), QN_ENOMEM);
     CHECK_EQ(qn_alloc_array(ctx, &block, INT64_MAX, SIZE_MAX, "numbers"), QN_ENOMEM);
     CHECK(block == NULL);
@@ -167,7 +167,7 @@ static void memory_of_others_is_charged(void **state)
 
     CHECK_OK(ctx, qn_budget_charge(ctx, 50 << 20, "a library"));
     CHECK_EQ(qn_budget_charge(ctx, 50 << 20, "a library"), QN_ENOMEM);
-    CHECK_ERROR(ctx, "a library need 50 MB; 50 MB of the 64 MB budget are held");
+    CHECK_ERROR(ctx, "no room for a library (50 MB): 50 MB of the 64 MB budget are held");
     CHECK_OK(ctx, qn_budget_charge(ctx, -(50 << 20), "a library"));
     CHECK_EQ(qn_budget_used(ctx->budget), before);
 }
@@ -243,7 +243,8 @@ static void reclaimers_are_asked_before_it_is_refused(void **state)
     CHECK_EQ(h.n_calls, 8);
     CHECK_EQ(qn_budget_charge(ctx, 30 << 20, "a library"), QN_ENOMEM);
     CHECK_EQ(h.n_calls, 9);
-    CHECK_ERROR(ctx, "a library need 30 MB; 60 MB of the 64 MB budget are held: raise --memory");
+    CHECK_ERROR(
+        ctx, "no room for a library (30 MB): 60 MB of the 64 MB budget are held: raise --memory");
     CHECK_OK(ctx, qn_budget_charge(ctx, -(30 << 20), "a library"));
     qn_free(block);
     empty_hoard(&h);

@@ -198,7 +198,6 @@ static qn_status find_hosts(qn_supervisor *s, bool all)
 {
     probe *probes = NULL;
     qn_status st = QN_OK;
-    qn_string list = {0};
 
     if (s->hosts.n == 0)
         return QN_OK;
@@ -223,7 +222,6 @@ static qn_status find_hosts(qn_supervisor *s, bool all)
 done:
     for (int32_t h = 0; probes && h < s->hosts.n; h++)
         probe_close(&probes[h]);
-    qn_string_release(&list);
     qn_free(probes);
     return st;
 }

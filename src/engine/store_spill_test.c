@@ -243,7 +243,7 @@ static void pinned_and_open_blocks_stay(void **state)
     CHECK_OK(b->ctx, qn_store_add(b->ctx, store, 9, 2 * MB, &open));
     memset(open, 5, 2 * MB);
     CHECK_EQ(qn_alloc_array(b->ctx, &array, 9, MB, "factors of 9 users"), QN_ENOMEM);
-    CHECK_ERROR(b->ctx, "factors of 9 users need 9 MB; ");
+    CHECK_ERROR(b->ctx, "no room for factors of 9 users (9 MB): ");
     CHECK_ERROR(b->ctx, "of the 16 MB budget are held, of which 8 MB are blocks of data in use, "
                         "which cannot go to disk now: raise --memory");
     CHECK_OK(b->ctx, qn_alloc_array(b->ctx, &array, 7, MB, "factors of 7 users"));
@@ -269,7 +269,7 @@ static void without_a_scratch_folder_the_refusal_says_to_give_one(void **state)
     (void)b;
     CHECK_EQ(make_store(ctx, 20, &store), QN_ENOMEM);
     CHECK(store == NULL);
-    CHECK_ERROR(ctx, "ratings by user need 1 MB; ");
+    CHECK_ERROR(ctx, "no room for ratings by user (1 MB): ");
     CHECK_ERROR(ctx, "could go to disk: give a folder on a disk with --scratch, or raise --memory");
     CHECK_EQ(qn_alloc_live(ctx), 0);
     qn_context_free(ctx);

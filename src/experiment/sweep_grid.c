@@ -93,7 +93,7 @@ static qn_status parse_memory(qn_context *ctx, const char *text, qn_sweep_point 
 
     if (!qn_parse_bytes(text, &bytes) || bytes == 0 || strlen(text) >= sizeof point->memory)
         return qn_fail(ctx, QN_EINVAL, "--memory: \"%s\" is no size such as 512m or 2g", text);
-    snprintf(point->memory, sizeof point->memory, "%s", text);
+    snprintf(point->memory, sizeof point->memory, "%.*s", (int)sizeof point->memory - 1, text);
     return QN_OK;
 }
 

@@ -509,9 +509,9 @@ static void on_task_end(qn_spark_log *log, const qn_event *event)
 static void on_peak(qn_spark_log *log, const qn_event *event)
 {
     spark_stage *stage = stage_of_event(log, event->parent);
-    const spark_peak peak = {worker_of(log, event->rank), event->memory_bytes};
+    const spark_peak peak = {find_worker(log, event->rank), event->memory_bytes};
 
-    if (!stage || peak.worker < 0)
+    if (!stage || peak.worker < 0) /* a pulse may come before the worker has told of itself */
         return;
     for (int64_t i = 0; i < SPARK_COUNT(stage->peaks, spark_peak); i++) {
         spark_peak *before = SPARK_AT(stage->peaks, spark_peak, i);

@@ -267,6 +267,22 @@ static void sizes_of_blocks_are_told_as_differences(void **state)
 }
 
 /* Worker 1 dies in a stage; a new one takes its place and the stage runs again. */
+static void a_pulse_before_the_worker_told_of_itself_adds_no_worker(void **state)
+{
+    fixture *f = *state;
+    char *text;
+
+    CHECK_OK(f->ctx, open_log(f, false));
+    emit(f, (qn_event){.kind = QN_EVENT_WORKER_PEAK, .rank = 1, .memory_bytes = 7});
+    add_worker(f, 1, "b");
+    qn_spark_log_close(f->ctx, f->log, QN_OK);
+    text = read_log(f, "");
+    check_order(text, "LogStart BlockManagerAdded EnvironmentUpdate ApplicationStart ExecutorAdded "
+                      "BlockManagerAdded ApplicationEnd");
+    check_line(text, "\"Host\":\"b\",\"Port\":7079},\"Maximum Memory\":1000,");
+    qn_free(text);
+}
+
 static void a_lost_worker_makes_a_new_attempt(void **state)
 {
     fixture *f = *state;
@@ -685,6 +701,7 @@ int main(void)
         TEST(a_job_without_stages_is_one_with_one_task),
         TEST(a_stage_of_one_task_that_told_of_none_is_that_task),
         TEST(sizes_of_blocks_are_told_as_differences),
+        TEST(a_pulse_before_the_worker_told_of_itself_adds_no_worker),
         TEST(a_lost_worker_makes_a_new_attempt),
         TEST(a_stage_beyond_the_plan_is_a_job_of_its_own),
         TEST(a_failure_says_why),
