@@ -77,6 +77,7 @@ qn_status qn_cli_job_start(qn_cli *cli, const char *prefix)
         .is_supervisor = cli->is_supervisor,
         .prefix = prefix,
         .command = cli->command->name,
+        .workers_requested = cli->globals->workers,
         .threads_requested = cli->globals->threads,
         .resumed = cli->resume ? cli->resume->record : NULL,
     };

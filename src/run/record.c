@@ -36,7 +36,7 @@ struct qn_record {
     double last_write;
     qn_process process;
     qn_context *ctx; /* until it is closed */
-    int32_t threads_requested, threads, threads_used;
+    int32_t workers_requested, threads_requested, threads, threads_used;
     size_t budget, budget_peak, rss_peak, vm_hwm;
     double busy_seconds, cpu_start, cpu_seconds;
     int64_t n_stages, n_tasks, stage_us, bytes_read, bytes_moved, bytes_spilled;
@@ -130,6 +130,7 @@ static void resources_json(const qn_record *record, qn_json *j)
     qn_system_read(&system);
     qn_json_open(j, "resources", '{');
     qn_json_int(j, "workers", workers);
+    qn_json_int(j, "workers_requested", record->workers_requested);
     qn_json_int(j, "threads", record->threads);
     qn_json_int(j, "threads_requested", record->threads_requested);
     qn_json_int(j, "threads_observed", record->threads_used);
@@ -147,9 +148,11 @@ static void resources_json(const qn_record *record, qn_json *j)
     qn_json_int(j, "spilled_bytes", record->bytes_spilled);
     qn_json_int(j, "peak_bytes", (int64_t)peak_bytes(record));
     qn_json_int(j, "rss_peak_bytes", (int64_t)record->rss_peak);
-    qn_json_int(j, "budget_peak_bytes", (int64_t)record->budget_peak);
     qn_json_int(j, "budget_bytes", (int64_t)record->budget);
-    qn_json_int(j, "vm_hwm_bytes", (int64_t)record->vm_hwm);
+    if (!record->is_supervisor) { /* the others' are not known, and its own mean nothing */
+        qn_json_int(j, "budget_peak_bytes", (int64_t)record->budget_peak);
+        qn_json_int(j, "vm_hwm_bytes", (int64_t)record->vm_hwm);
+    }
     qn_json_close(j, '}');
 }
 
@@ -447,6 +450,7 @@ static void record_start(qn_record *record, qn_context *ctx, const qn_record_opt
     record->start = qn_seconds();
     record->start_us = qn_now_us();
     record->cpu_start = qn_cpu_seconds();
+    record->workers_requested = options->workers_requested;
     record->threads_requested = options->threads_requested;
     record->is_supervisor = options->is_supervisor;
     record->threads = qn_context_threads(ctx);

@@ -16,6 +16,7 @@ typedef struct qn_record_options {
     const char *prefix;        /* of the run id: "als"; NULL: "run" */
     const char *command;       /* "fit als" */
     const char *parameters;    /* a JSON object; NULL: {} */
+    int32_t workers_requested; /* 0: not given */
     int32_t threads_requested; /* 0: not given */
     const char *resumed; /* text of the record of the run that goes on, under its id; NULL: a new
                             run */

@@ -78,6 +78,7 @@ static qn_record *open_record(fixture *f, const char *prefix)
                                        .prefix = prefix,
                                        .command = "fit als",
                                        .parameters = "{\"rank\":10}",
+                                       .workers_requested = 3,
                                        .threads_requested = 2};
     qn_record *record = NULL;
 
@@ -146,6 +147,8 @@ static void a_record_holds_what_the_events_said(void **state)
     CHECK(number_at(json, "timings", "total_s") >= number_at(json, "timings", "load_s"));
     CHECK(number_at(json, "resources", "vm_hwm_bytes") > 1e5);
     CHECK_EQ((int)number_at(json, "resources", "threads"), 2);
+    CHECK_EQ((int)number_at(json, "resources", "workers"), 1);
+    CHECK_EQ((int)number_at(json, "resources", "workers_requested"), 3);
     step = json_array_get(json_object_get(json, "iterations"), 0);
     CHECK_NEAR(json_number_value(json_object_get(step, "loss")), 0.75, 0);
     CHECK_NEAR(json_number_value(json_object_get(step, "seconds")), 0.0025, 1e-12);

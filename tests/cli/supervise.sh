@@ -60,6 +60,7 @@ grep -q -- '-n 2 .* fit als --as-rank=openmpi --run-id=als-[0-9a-f-]* .*--input=
 record 'j["status"] == "ok" and len(j["iterations"]) == 2 and j["resources"]["workers"] == 2'
 record 'j["workers"][1]["host"] == "beta" and j["workers"][1]["peak_bytes"] == 950000000'
 record 'j["resources"]["peak_bytes"] == 950000000 and j["resources"]["threads"] == 2'
+record 'j["resources"]["workers_requested"] == 2 and "vm_hwm_bytes" not in j["resources"]'
 
 run $fit --workers 2 --json
 expect_code 0
