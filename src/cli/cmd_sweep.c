@@ -1,4 +1,4 @@
-/* quern sweep als: the same fit on a grid of workers, partitions and memory. */
+/* quern sweep ALGORITHM: the same fit on a grid of workers, partitions and memory. */
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -11,11 +11,13 @@
 #include "cli/show.h"
 #include "experiment/sweep.h"
 #include "lifecycle/fit_als.h"
+#include "lifecycle/fit_table.h"
+#include "ml/algo.h"
 #include "run/record.h"
 
 /* ---- the command of each run ---- */
 
-/* Words of `quern fit als` as all points have them; texts lie in `text`, one behind the other. */
+/* Words of the `quern fit` as all points have them; texts lie in `text`, one behind the other. */
 typedef struct fit_words {
     char program[4096];
     qn_string text;
@@ -74,6 +76,12 @@ done:
     return st;
 }
 
+/* "sweep als" -> "als". */
+static const char *algorithm_of(const qn_cli *cli)
+{
+    return strchr(cli->command->name, ' ') + 1;
+}
+
 static qn_status make_words(qn_cli *cli, fit_words *words)
 {
     qn_context *ctx = cli->ctx;
@@ -93,7 +101,7 @@ static qn_status make_words(qn_cli *cli, fit_words *words)
     QN_NEW(ctx, words->word, words->n + 3, "the options of a run");
     words->word[0] = words->program;
     words->word[1] = "fit";
-    words->word[2] = "als";
+    words->word[2] = algorithm_of(cli);
     at = qn_string_text(&words->text);
     for (int64_t i = 0; i < words->n; i++) {
         words->word[3 + i] = at;
@@ -134,7 +142,7 @@ static void add_row(qn_text_table *rows, const qn_sweep_result *r, int64_t i)
     add_range(rows, &row->fit);
     add_range(rows, &row->evaluate);
     add_range(rows, &row->total);
-    qn_text_table_add(rows, qn_show_number(row->rmse, 4).text);
+    qn_text_table_add(rows, qn_show_number(row->quality, 4).text);
     qn_text_table_add(rows, qn_show_number(row->speed_up, 2).text);
     if (isnan(row->efficiency))
         qn_text_table_add(rows, "-");
@@ -151,12 +159,23 @@ static void add_row(qn_text_table *rows, const qn_sweep_result *r, int64_t i)
         qn_text_table_add(rows, "");
 }
 
+static const char *metric_title(const qn_sweep_result *r)
+{
+    static const char *const title[][2] = {
+        {"rmse", "RMSE"}, {"accuracy", "Accuracy"}, {"cost", "Cost"}, {"oob_error", "OOB error"}};
+
+    for (size_t i = 0; i < sizeof title / sizeof *title; i++)
+        if (strcmp(r->metric, title[i][0]) == 0)
+            return title[i][1];
+    return "Quality";
+}
+
 static void show_table(const qn_cli *cli, const qn_sweep_result *r)
 {
-    static const char *const head[] = {"Nodes",    "Partitions",  "Memory",   "Load(s)",
-                                       "Train(s)", "Evaluate(s)", "Total(s)", "RMSE",
-                                       "Speed-up", "Efficiency",  "Spilled",  "Moved",
-                                       "Peak",     "Cores",       ""};
+    const char *const head[] = {"Nodes",    "Partitions",  "Memory",   "Load(s)",
+                                "Train(s)", "Evaluate(s)", "Total(s)", metric_title(r),
+                                "Speed-up", "Efficiency",  "Spilled",  "Moved",
+                                "Peak",     "Cores",       ""};
     qn_text_table rows;
 
     qn_text_table_init(&rows, "rrrrrrrrrrrrrll");
@@ -206,13 +225,12 @@ static void show_failures(const qn_sweep_result *r)
 static void show_digest(const qn_cli *cli, const qn_sweep_result *r)
 {
     if (r->data_differs)
-        printf("%sDATA      the runs did not read the same ratings: files have changed under the "
+        printf("%sDATA      the runs did not read the same data: files have changed under the "
                "sweep%s\n",
                qn_red(&cli->out), qn_plain(&cli->out));
     if (r->digests_differ)
-        printf(
-            "%sDIGESTS DIFFER: the same ratings, options and seed have made different models%s\n",
-            qn_red(&cli->out), qn_plain(&cli->out));
+        printf("%sDIGESTS DIFFER: the same data, options and seed have made different models%s\n",
+               qn_red(&cli->out), qn_plain(&cli->out));
     else if (!r->data_differs && r->digest[0])
         printf("digest    %s, the same in %s\n", r->digest,
                r->n_ok == 1 ? "the only run" : "every run that succeeded");
@@ -255,28 +273,29 @@ static qn_status verdict(qn_cli *cli, const qn_sweep_result *r)
 {
     if (r->digests_differ)
         return qn_fail(cli->ctx, QN_EINTERNAL,
-                       "the runs made different models of the same ratings; each run is kept in %s",
+                       "the runs made different models of the same data; each run is kept in %s",
                        r->dir[0] ? r->dir : "no folder: give --out");
     if (r->data_differs)
         return qn_fail(cli->ctx, QN_EDATA,
-                       "the runs did not read the same ratings: sweep files that nobody changes");
+                       "the runs did not read the same data: sweep files that nobody changes");
     if (r->n_ok == 0)
         return qn_fail(cli->ctx, QN_EIO, "no run succeeded; the first failed with: %s",
                        r->run[0].error);
     return QN_OK;
 }
 
-static qn_status run_sweep_als(qn_cli *cli)
+static qn_status run_sweep(qn_cli *cli)
 {
     const qn_sweep_options *options = cli->values[0];
-    const qn_fit_als_options *fit = cli->values[1];
+    const char *model = cli->command->algo ? ((const qn_fit_table_options *)cli->values[1])->model
+                                           : ((const qn_fit_als_options *)cli->values[1])->model;
     qn_sweep_result result = {0};
     fit_words words = {0};
     qn_json members = {0};
     char dir[4096];
     qn_status st = QN_OK;
 
-    if (fit->model)
+    if (model)
         return qn_fail(cli->ctx, QN_EINVAL,
                        "--model: runs of a sweep are measured and save nothing; fit the model "
                        "apart: all points make the same one");
@@ -300,21 +319,40 @@ done:
     return st;
 }
 
+#define HELP "Run the same fit on a grid of workers, partitions and memory, and compare"
+#define NOTES                                                                                      \
+    "Each run is a process of its own, in a shuffled order, and is kept as soon as it is done: a " \
+    "sweep that was stopped goes on with --out DIR --resume. A run that fails is a row of the "    \
+    "table. A point counts only if its record observed as many workers as were asked for. No "     \
+    "speed-up is claimed where workers have fewer cores than threads."
+#define GRID "[--workers 1,2,5] [--partitions 4,8,20] [--memory 1g,2g] [--repeats 3] [--out DIR] "
+
 const qn_command qn_cmd_sweep_als = {
     .name = "sweep als",
-    .help = "Run the same fit on a grid of workers, partitions and memory, and compare",
+    .help = HELP,
     .table = {&qn_sweep_table, &qn_fit_als_table, &qn_ratings_table, &qn_als_table,
               &qn_ranking_table},
-    .usage = "--input FILE... [--workers 1,2,5] [--partitions 4,8,20] [--memory 1g,2g] "
-             "[--repeats 3] [--out DIR] [fit als options]",
-    .notes =
-        "Each run is a process of its own, in a shuffled order, and is kept as soon as it is done: "
-        "a sweep that was stopped goes on with --out DIR --resume. A run that fails is a row of "
-        "the table. A point counts only if its record observed as many workers as were asked for. "
-        "No speed-up is claimed where workers have fewer cores than threads.",
+    .usage = "--input FILE... " GRID "[fit als options]",
+    .notes = NOTES,
     .examples = "  quern sweep als --input ratings.csv --split random:0.8 --pairs 1:4,2:8,5:20\n"
                 "  quern sweep als --input ratings.csv --workers 1,2 --memory 256m,1g --out sweep\n"
                 "  quern sweep als --input ratings.csv --workers 1,2 --memory 256m,1g --out sweep "
                 "--resume\n",
-    .run = run_sweep_als,
+    .run = run_sweep,
 };
+
+#define COMMAND(algorithm)                                                                         \
+    const qn_command qn_cmd_sweep_##algorithm = {                                                  \
+        .name = "sweep " #algorithm,                                                               \
+        .help = HELP,                                                                              \
+        .algo = &qn_algo_##algorithm,                                                              \
+        .table = {&qn_sweep_table, &qn_fit_table_table, &qn_matrix_table,                          \
+                  &qn_##algorithm##_table},                                                        \
+        .usage = "--input FILE... [--features COL,...] [--label COL] " GRID "[fit " #algorithm     \
+                 " options]",                                                                      \
+        .notes = NOTES,                                                                            \
+        .examples = "  quern sweep " #algorithm                                                    \
+                    " --input rows.csv --label class --workers 1,2,5 --out sweep\n",               \
+        .run = run_sweep,                                                                          \
+    };
+QN_TABLE_ALGO_LIST(COMMAND)

@@ -5,7 +5,8 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 
-#define ROW(name) &qn_cmd_fit_##name,
+#define ROW(name)   &qn_cmd_fit_##name,
+#define SWEEP(name) &qn_cmd_sweep_##name,
 const qn_command *const qn_commands[] = {
     &qn_cmd_datagen_ratings,
     &qn_cmd_datagen_susy,
@@ -37,7 +38,7 @@ const qn_command *const qn_commands[] = {
     &qn_cmd_tune_als,
     &qn_cmd_plan_als,
     &qn_cmd_sweep_als,
-    &qn_cmd_runs_list,
+    QN_TABLE_ALGO_LIST(SWEEP) & qn_cmd_runs_list,
     &qn_cmd_runs_show,
     &qn_cmd_runs_compare,
     &qn_cmd_runs_gc,
@@ -53,6 +54,7 @@ const qn_command *const qn_commands[] = {
     NULL,
 };
 #undef ROW
+#undef SWEEP
 
 /* Words of `name` that begin word[0..n), or 0. */
 static int32_t words_matching(const char *name, const char *const *word, int32_t n)

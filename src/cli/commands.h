@@ -49,9 +49,11 @@ extern const qn_command qn_cmd_tune_als;
 extern const qn_command qn_cmd_plan_als;
 extern const qn_command qn_cmd_sweep_als;
 
-/* `quern fit NAME` of every algorithm on tables, which run alike. */
+/* `quern fit NAME` and `quern sweep NAME` of every algorithm on tables, which run alike. */
 qn_status qn_cmd_fit_table_run(qn_cli *cli);
-#define QN_CMD_DECLARE(name) extern const qn_command qn_cmd_fit_##name;
+#define QN_CMD_DECLARE(name)                                                                       \
+    extern const qn_command qn_cmd_fit_##name;                                                     \
+    extern const qn_command qn_cmd_sweep_##name;
 QN_TABLE_ALGO_LIST(QN_CMD_DECLARE)
 #undef QN_CMD_DECLARE
 

@@ -207,7 +207,7 @@ static qn_status prepare_runs(sweep_job *job)
 
         run->point = i / repeats;
         run->repeat = (int32_t)(i % repeats) + 1;
-        run->load_s = run->fit_s = run->evaluate_s = run->total_s = run->rmse = NAN;
+        run->load_s = run->fit_s = run->evaluate_s = run->total_s = run->quality = NAN;
         run->workers = run->threads = run->cores = run->on_a_host = -1;
         run->spilled_bytes = run->moved_bytes = run->peak_bytes = -1;
         QN_TRY(load_run(job, run));

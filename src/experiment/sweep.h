@@ -46,7 +46,8 @@ typedef struct qn_sweep_run {
     char error[512];                 /* "" if it is ok */
     int32_t workers, threads, cores; /* observed: workers, threads of each, cores of a host */
     int32_t on_a_host;               /* workers on the host that has most */
-    double load_s, fit_s, evaluate_s, total_s, rmse;
+    double load_s, fit_s, evaluate_s, total_s, quality;
+    char metric[16]; /* what the quality is: "rmse", "accuracy", "cost"; "": there is none */
     int64_t spilled_bytes, moved_bytes, peak_bytes; /* peak: of the worker that held most */
     char digest[40], fingerprint[24], kernel_set[16];
 } qn_sweep_run;
@@ -60,7 +61,7 @@ typedef struct qn_sweep_row {
     int32_t n_ok, n_failed;
     int64_t failed; /* first run that failed; -1: none */
     qn_sweep_range load, fit, evaluate, total;
-    double rmse;
+    double quality;
     qn_sweep_range spilled, moved, peak; /* bytes */
     int32_t threads, cores;              /* of a worker, of a host; -1: no run was ok */
     bool shares_cores;                   /* workers x threads are more than the cores they run on */
@@ -76,6 +77,7 @@ typedef struct qn_sweep_result {
     qn_sweep_run *run; /* point by point, repeat by repeat */
     int64_t n_runs;
     char dir[4096];      /* of what is kept; "": nothing is */
+    char metric[16];     /* of the first run that has one */
     char digest[40];     /* of the first run that is ok */
     bool digests_differ; /* of runs that are ok: the promise is broken */
     bool data_differs;   /* runs read other rows: files have changed under the sweep */
@@ -98,7 +100,7 @@ void qn_sweep_result_release(qn_sweep_result *result);
 qn_status qn_sweep_most_workers(qn_context *ctx, const qn_sweep_options *options, int32_t *most);
 /* Members of an open object: points, runs, digest, digests_equal. */
 void qn_sweep_json(const qn_sweep_result *result, qn_json *j);
-/* A header line and a line a point. */
+/* A header line and a line a point. The column of the quality has the name of the metric. */
 void qn_sweep_csv(const qn_sweep_result *result, qn_string *out);
 
 #endif

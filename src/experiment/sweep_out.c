@@ -4,6 +4,11 @@
 
 #include "experiment/sweep_impl.h"
 
+static const char *sweep_metric(const qn_sweep_result *r)
+{
+    return r->metric[0] ? r->metric : "quality";
+}
+
 static void json_range(qn_json *j, const char *key, const qn_sweep_range *range)
 {
     qn_json_open(j, key, '{');
@@ -46,7 +51,7 @@ static void json_point(qn_json *j, const qn_sweep_result *r, int64_t i)
     json_range(j, "fit_s", &row->fit);
     json_range(j, "evaluate_s", &row->evaluate);
     json_range(j, "total_s", &row->total);
-    qn_json_real(j, "rmse", row->rmse);
+    qn_json_real(j, sweep_metric(r), row->quality);
     qn_json_bool(j, "shares_cores", row->shares_cores);
     qn_json_real(j, "speed_up", row->speed_up);
     qn_json_real(j, "efficiency", row->efficiency);
@@ -73,7 +78,7 @@ static void json_run(qn_json *j, const qn_sweep_result *r, const qn_sweep_run *r
     qn_json_real(j, "fit_s", run->fit_s);
     qn_json_real(j, "evaluate_s", run->evaluate_s);
     qn_json_real(j, "total_s", run->total_s);
-    qn_json_real(j, "rmse", run->rmse);
+    qn_json_real(j, sweep_metric(r), run->quality);
     json_number(j, "spilled_bytes", run->spilled_bytes);
     json_number(j, "moved_bytes", run->moved_bytes);
     json_number(j, "peak_bytes", run->peak_bytes);
@@ -140,7 +145,7 @@ static void csv_line(const qn_sweep_result *r, int64_t i, qn_string *out)
     csv_range(out, &row->fit);
     csv_range(out, &row->evaluate);
     csv_range(out, &row->total);
-    csv_real(out, row->rmse);
+    csv_real(out, row->quality);
     qn_string_addf(out, ",%s", row->n_ok == 0 ? "" : row->shares_cores ? "true" : "false");
     csv_real(out, row->speed_up);
     csv_real(out, row->efficiency);
@@ -158,8 +163,10 @@ void qn_sweep_csv(const qn_sweep_result *result, qn_string *out)
     qn_string_add(out, "workers,partitions,memory,threads,runs,failed");
     for (int i = 0; i < 4; i++)
         qn_string_addf(out, ",%s_s,%s_s_least,%s_s_greatest", timing[i], timing[i], timing[i]);
-    qn_string_add(out, ",rmse,shares_cores,speed_up,efficiency,spilled_bytes,moved_bytes,"
-                       "peak_bytes,error\n");
+    qn_string_addf(out,
+                   ",%s,shares_cores,speed_up,efficiency,spilled_bytes,moved_bytes,peak_bytes,"
+                   "error\n",
+                   sweep_metric(result));
     for (int64_t i = 0; i < result->n_points; i++)
         csv_line(result, i, out);
 }

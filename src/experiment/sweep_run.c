@@ -162,6 +162,20 @@ static void take_resources(const json_t *record, qn_sweep_run *run)
     run->peak_bytes = int_of(json_object_get(resources, "peak_bytes"));
 }
 
+/* The number by which fits of this kind are judged: of a test file where there was one. */
+static void take_quality(const json_t *record, qn_sweep_run *run)
+{
+    static const char *const metric[] = {"rmse", "accuracy", "cost", "oob_error"};
+
+    run->quality = NAN;
+    run->metric[0] = '\0';
+    for (size_t i = 0; i < sizeof metric / sizeof *metric && isnan(run->quality); i++) {
+        run->quality = real_of(member(record, "metrics", metric[i]));
+        if (!isnan(run->quality))
+            snprintf(run->metric, sizeof run->metric, "%s", metric[i]);
+    }
+}
+
 static void take_record(const json_t *record, qn_sweep_run *run)
 {
     const char *const timing[] = {"load_s", "fit_s", "evaluate_s", "total_s"};
@@ -169,7 +183,7 @@ static void take_record(const json_t *record, qn_sweep_run *run)
 
     for (int i = 0; i < 4; i++)
         *seconds[i] = real_of(member(record, "timings", timing[i]));
-    run->rmse = real_of(member(record, "metrics", "rmse"));
+    take_quality(record, run);
     copy_text(json_object_get(record, "model_digest"), run->digest, sizeof run->digest);
     copy_text(member(record, "data", "fingerprint"), run->fingerprint, sizeof run->fingerprint);
     copy_text(json_object_get(record, "kernel_set"), run->kernel_set, sizeof run->kernel_set);

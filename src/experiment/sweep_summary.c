@@ -48,13 +48,13 @@ static void summarise_point(const qn_sweep_run *run, int64_t first, int64_t repe
                                      &row->spilled, &row->moved, &row->peak};
 
     *row = (qn_sweep_row){.failed = -1, .base = -1, .threads = -1, .cores = -1};
-    row->rmse = row->speed_up = row->efficiency = NAN;
+    row->quality = row->speed_up = row->efficiency = NAN;
     for (int64_t i = 0; i < repeats; i++) {
         if (run[i].is_done && !run[i].is_ok && row->n_failed++ == 0)
             row->failed = first + i;
         if (!run[i].is_ok || row->n_ok++ > 0)
             continue;
-        row->rmse = run[i].rmse;
+        row->quality = run[i].quality;
         row->threads = run[i].threads;
         row->cores = run[i].cores;
         row->shares_cores = (int64_t)run[i].on_a_host * run[i].threads > run[i].cores;
@@ -124,6 +124,8 @@ static void compare_models(qn_sweep_result *r)
         if (!run->is_ok)
             continue;
         first = first ? first : run;
+        if (!r->metric[0])
+            memcpy(r->metric, run->metric, sizeof r->metric);
         /* Bits are promised for one kernel set and one data set. */
         if (strcmp(run->fingerprint, first->fingerprint) != 0)
             r->data_differs = true;

@@ -57,13 +57,15 @@ static void parallelism_text(const qn_evidence *e, qn_string *out)
 {
     const qn_parallelism *p = &e->parallelism;
 
-    qn_string_addf(out,
-                   "\nPARALLELISM\nRequested: %lld workers, %lld cores\n"
-                   "Observed: %.2f tasks at once on average, %lld at most\n"
-                   "Bytes: %lld read, %lld moved, %lld spilled\n",
-                   (long long)p->workers, (long long)p->cores, p->observed,
-                   (long long)p->tasks_at_once, (long long)e->bytes_read, (long long)e->bytes_moved,
-                   (long long)e->bytes_spilled);
+    qn_string_addf(out, "\nPARALLELISM\nRequested: %lld workers, %lld cores\n",
+                   (long long)p->workers, (long long)p->cores);
+    if (p->observed > 0)
+        qn_string_addf(out, "Observed: %.2f tasks at once on average, %lld at most\n", p->observed,
+                       (long long)p->tasks_at_once);
+    else
+        qn_string_add(out, "Observed: one task at a time, as no stage had several\n");
+    qn_string_addf(out, "Bytes: %lld read, %lld moved, %lld spilled\n", (long long)e->bytes_read,
+                   (long long)e->bytes_moved, (long long)e->bytes_spilled);
     for (int64_t w = 0; w < e->view.n_workers; w++) {
         const qn_log_worker *worker = &e->view.worker[w];
         char limit[32], peak[32];

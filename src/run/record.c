@@ -1,6 +1,7 @@
 #include "run/record.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -115,15 +116,26 @@ static size_t peak_bytes(const qn_record *record)
     return record->vm_hwm > 0 && held > record->vm_hwm ? record->vm_hwm : held;
 }
 
-/* Tasks at once, on average, in stages that have several; 0: there were none. */
+/* Whether the stage that runs has tasks that can go on at once: several here, or one a worker. */
+static bool is_shared(const qn_record *record)
+{
+    return record->stage_tasks > 1 || record->workers.n > 1;
+}
+
+/* Tasks at once, on average, in stages that have several; NaN: there were none. */
 static double parallelism(const qn_record *record)
 {
-    return record->shared_us > 0 ? (double)record->shared_busy_us / (double)record->shared_us : 0;
+    return record->shared_us > 0 ? (double)record->shared_busy_us / (double)record->shared_us : NAN;
+}
+
+static int32_t n_workers(const qn_record *record)
+{
+    return record->workers.n > 1 ? record->workers.n : 1;
 }
 
 static void resources_json(const qn_record *record, qn_json *j)
 {
-    const int32_t workers = record->workers.n > 1 ? record->workers.n : 1;
+    const int32_t workers = n_workers(record);
     const double possible = record->total_s * (double)record->threads * (double)workers;
     qn_system system;
 
@@ -365,18 +377,18 @@ static void record_sink(void *user, const qn_event *event)
             record->most_tasks = event->total;
         break;
     case QN_EVENT_STAGE_END:
-        if (record->stage_tasks > 1 && event->rank == 0)
-            record->shared_us += event->duration_us;
+        if (event->rank == 0) { /* the others tell of their part of the same stage */
+            record->n_stages++;
+            record->stage_us += event->duration_us;
+            record->shared_us += is_shared(record) ? event->duration_us : 0;
+        }
         record->bytes_read += event->bytes_read;
-        record->n_stages++;
-        record->stage_us += event->duration_us;
         record->bytes_moved += event->bytes_moved;
         record->bytes_spilled += event->bytes_spilled;
         sample(record);
         break;
     case QN_EVENT_TASK_END:
-        if (record->stage_tasks > 1)
-            record->shared_busy_us += event->duration_us;
+        record->shared_busy_us += is_shared(record) ? event->duration_us : 0;
         record->n_tasks++;
         break;
     case QN_EVENT_WORKER_ADDED:
@@ -497,10 +509,13 @@ done:
  * cores at work than threads, as when a library starts its own. */
 static void warn_of_parallelism(qn_context *ctx, qn_record *record)
 {
-    const double used = record->total_s > 0 ? record->cpu_seconds / record->total_s : 0;
+    double used;
+    int32_t threads;
 
     pthread_mutex_lock(&ctx->lock);
     sample(record);
+    used = record->total_s > 0 ? record->cpu_seconds / record->total_s : 0;
+    threads = record->threads * n_workers(record);
     pthread_mutex_unlock(&ctx->lock);
     if (record->threads_used > 0 && record->threads_used < record->threads &&
         record->most_tasks >= 2 * (int64_t)record->threads)
@@ -508,11 +523,11 @@ static void warn_of_parallelism(qn_context *ctx, qn_record *record)
                         "%d threads were to work and %d did, on up to %lld tasks: look whether the "
                         "machine is shared or the container allows fewer cores",
                         record->threads, record->threads_used, (long long)record->most_tasks);
-    if (record->total_s > 1 && used > 1.1 * (double)record->threads + 0.2)
+    if (record->total_s > 1 && used > 1.1 * (double)threads + 0.2)
         qn_emit_warning(ctx,
                         "%.1f cores were at work where %d threads were to: a library has started "
                         "threads of its own, so times of this run are not those of %d threads",
-                        used, record->threads, record->threads);
+                        used, threads, threads);
 }
 
 qn_status qn_record_close(qn_context *ctx, qn_record *record, qn_status status, int exit_code)

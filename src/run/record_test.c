@@ -174,6 +174,46 @@ static void a_failed_run_keeps_its_message_and_exit_code(void **state)
     qn_record_free(record);
 }
 
+/* Two workers with a stage of one task each: one stage, two tasks, 3 ms of work in 2 ms. */
+static void workers_share_a_stage(void **state)
+{
+    fixture *f = *state;
+    const qn_record_options options = {
+        .command = "fit als", .is_supervisor = true, .workers_requested = 2};
+    qn_record *record = NULL;
+    qn_string text = {0};
+    json_t *json;
+
+    CHECK_OK(f->ctx, qn_record_open(f->ctx, &options, &record));
+    for (int32_t w = 0; w < 2; w++) {
+        qn_emit(f->ctx, &(qn_event){.kind = QN_EVENT_WORKER_ADDED, .rank = w, .done = 4});
+        qn_emit(f->ctx, &(qn_event){.kind = QN_EVENT_WORKER_PEAK, .rank = w, .rows = 1});
+    }
+    for (int32_t w = 0; w < 2; w++) {
+        qn_emit(f->ctx, &(qn_event){.kind = QN_EVENT_STAGE_START, .rank = w, .total = 9});
+        qn_emit(f->ctx, &(qn_event){.kind = QN_EVENT_TASK_END, .rank = w, .duration_us = 1500});
+        qn_emit(f->ctx, &(qn_event){.kind = QN_EVENT_STAGE_END,
+                                    .rank = w,
+                                    .duration_us = 2000,
+                                    .bytes_moved = 7,
+                                    .bytes_spilled = 2});
+    }
+    CHECK_OK(f->ctx, qn_record_close(f->ctx, record, QN_OK, 0));
+    CHECK_OK(f->ctx, qn_record_json(f->ctx, record, &text));
+    json = json_loads(text.text, 0, NULL);
+    CHECK_EQ((int)number_at(json, "resources", "stages"), 1);
+    CHECK_EQ((int)number_at(json, "resources", "tasks"), 2);
+    CHECK_NEAR(number_at(json, "resources", "stage_s"), 0.002, 1e-12);
+    CHECK_NEAR(number_at(json, "resources", "parallelism_observed"), 1.5, 1e-12);
+    CHECK_EQ((int)number_at(json, "resources", "moved_bytes"), 14);
+    CHECK_TEXT(json_string_value(json_array_get(json_object_get(json, "warnings"), 0)),
+               "4 threads were to work and 1 did, on up to 9 tasks: look whether the machine is "
+               "shared or the container allows fewer cores");
+    json_decref(json);
+    qn_string_release(&text);
+    qn_record_free(record);
+}
+
 static void without_a_folder_the_record_is_kept_in_memory_only(void **state)
 {
     fixture *f = *state;
@@ -354,6 +394,7 @@ int main(void)
         RUN_TEST(without_a_folder_the_record_is_kept_in_memory_only),
         RUN_TEST(a_folder_that_cannot_be_written_is_told_at_once),
         RUN_TEST(a_run_that_died_is_reported_once_with_its_size),
+        RUN_TEST(workers_share_a_stage),
         RUN_TEST(a_zombie_counts_as_dead),
         RUN_TEST(a_run_under_way_does_not_count_as_dead),
         RUN_TEST(runs_are_listed_newest_first_and_shown_by_a_part_of_their_id),

@@ -125,4 +125,25 @@ done
 run sweep als $long --workers 1 --repeats 1 --timeout 1 --out killed-KILL --resume
 expect_code 1
 expect_err 'not done after 1 seconds \(--timeout\)'
+
+# Fits on tables are swept alike, and judged by what judges them.
+run datagen blobs --rows 3000 --k 3 --features 2 --seed 1 --out blobs
+expect_code 0
+run sweep kmeans --input blobs/blobs.csv --label label --k 3 --workers 1 --partitions 1,3 --out skm
+expect_code 0
+expect_out '^ +Nodes .* Total\(s\) +Cost '
+expect_out '^digest +[0-9a-f]{32}, the same in every run that succeeded$'
+cut -d, -f1-2 skm/sweep.csv | cmp -s - <<'P' || fail "points of the sweep of K-means"
+workers,partitions
+1,1
+1,3
+P
+run fit kmeans --input blobs/blobs.csv --label label --k 3 --json
+cost=$(json 'j["metrics"]["cost"]')
+python3 -c 'import json,sys; assert json.load(open("skm/results.json"))["points"][1]["cost"] == float(sys.argv[1])' "$cost" ||
+    fail "the cost is that of a plain fit"
+run sweep forest --input blobs/blobs.csv --label label --num-trees 2 --test blobs/blobs.csv --workers 1 --json
+expect_code 0
+expect_json '"accuracy" in j["points"][0], j["runs_ok"]' 'True 3'
+refused 2 '--model: runs of a sweep are measured and save nothing' sweep kmeans --input blobs/blobs.csv --k 3 --model m
 exit 0
