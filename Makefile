@@ -1,5 +1,5 @@
 # A thin front on the CMake presets. `make demo` and `make test` set up what they need.
-.PHONY: package mpi demo build test check bench format install deps deps-test clean spark sanitize clang fuzz memory
+.PHONY: package mpi slurm demo build test check bench format install deps deps-test clean spark sanitize clang fuzz memory
 
 JOBS ?= $(shell nproc)
 BUILD = build
@@ -26,6 +26,11 @@ mpi: deps deps-test    ## label mpi: workers over Open MPI and MPICH, which it i
 	@packaging/install.sh mpi
 	@cmake --preset test >/dev/null && cmake --build --preset test -j $(JOBS) -- --quiet
 	@tests/run.sh $(BUILD) -L '^mpi$$'
+
+slurm: deps deps-test  ## label slurm: the sbatch script on a Slurm of three nodes, which it installs and starts as root
+	@packaging/install.sh slurm
+	@cmake --preset test >/dev/null && cmake --build --preset test -j $(JOBS) -- --quiet
+	@tests/run.sh $(BUILD) -L '^slurm$$'
 
 memory: deps deps-test ## label memory: data of several times the budget in a memory cgroup, which takes root
 	@cmake --preset test >/dev/null && cmake --build --preset test -j $(JOBS) -- --quiet

@@ -69,7 +69,7 @@ $bad"
 
 check_shell() {
     # shellcheck disable=SC2046
-    shellcheck -S warning $(git ls-files '*.sh' .ci/run) || complain "shellcheck"
+    shellcheck -S warning $(git ls-files '*.sh' '*.sbatch' .ci/run) || complain "shellcheck"
 }
 
 what=${1:-all}
