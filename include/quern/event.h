@@ -56,7 +56,9 @@ typedef enum qn_event_kind {
  *                  processes killed there for memory, rows = threads that have worked, value =
  *                  seconds that they were busy, duration_us = CPU time
  *   PROGRESS       name of the job, done of total (bytes or rows); rows so far
- *   STEP           name of the algorithm, done of total iterations, value = loss, duration_us
+ *   STEP           name of the algorithm, done of total iterations, value = loss, duration_us; text
+ *                  = what its half steps moved between workers, one a line,
+ *                  "items<TAB>needed rows<TAB>bytes\n"; NULL: nothing
  *   METRIC         name, value;  text = protocol or unit
  *   COUNT          name, done = the count
  *   FACT           name, text: a setting or finding that is not a number

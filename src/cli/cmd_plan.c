@@ -75,11 +75,26 @@ static void show_held(const qn_cli *cli, const qn_plan_result *r)
     ROW("factors", factors, "every worker has all");
     ROW("scratch of threads", scratch, "");
     ROW("sums", rest, "");
+    if (r->most.exchange > 0)
+        ROW("rows on their way", exchange, "where they go by need");
     add_row(&rows, "libraries", r->layout.reserve > 0 ? "reserve: DuckDB, MPI" : "none is loaded",
             (double)r->layout.reserve, (double)r->layout.reserve, (double)r->layout.reserve);
     ROW("all in memory", held, "the budget that nothing leaves");
     ROW("least memory", least, "what cannot leave, and the blocks that are worked on");
     print_rows(cli, "Held by the worker that holds most", &rows);
+}
+
+/* The exchange that a fit takes of two is marked. */
+static void add_exchange(qn_text_table *rows, const qn_plan_result *r, qn_side side)
+{
+    const bool by_need = r->best.by_need[side];
+    const bool is_user = side == QN_SIDE_USER;
+
+    add_row(rows, is_user ? "users to all" : "items to all",
+            by_need ? "the last iteration" : "each iteration: chosen", r->best.half_all[side],
+            r->least.half_all[side], r->most.half_all[side]);
+    add_row(rows, "  by needed rows", by_need ? "all iterations but the last: chosen" : "instead",
+            r->best.needed_all[side], r->least.needed_all[side], r->most.needed_all[side]);
 }
 
 static void show_moved(const qn_cli *cli, const qn_plan_result *r)
@@ -91,11 +106,11 @@ static void show_moved(const qn_cli *cli, const qn_plan_result *r)
     ROW("counts of ratings", load_degrees_all, "once");
     ROW("ratings to their owners", load_ratings_all, "once, in two orientations");
     ROW("first factors", start_all, "once");
-    ROW("items to all", half_all[QN_SIDE_ITEM], "each iteration");
-    ROW("  by needed rows", needed_all[QN_SIDE_ITEM], "instead, at most");
-    ROW("users to all", half_all[QN_SIDE_USER], "each iteration");
-    ROW("  by needed rows", needed_all[QN_SIDE_USER], "instead, at most");
+    ROW("lists of needed rows", lists_all, "once");
+    add_exchange(&rows, r, QN_SIDE_ITEM);
+    add_exchange(&rows, r, QN_SIDE_USER);
     ROW("an iteration", iteration_all, "");
+    ROW("the fit", fit_all, "from first factors to last");
     print_rows(cli, "Moved between workers, all together", &rows);
 }
 

@@ -194,6 +194,7 @@ static void json_worker(const qn_plan_result *r, qn_json *j)
     BYTES("factors", factors);
     BYTES("scratch", scratch);
     BYTES("other", rest);
+    BYTES("exchange", exchange);
     qn_json_int(j, "reserve_duckdb", (int64_t)r->reserve_duckdb);
     qn_json_int(j, "reserve_mpi", (int64_t)r->reserve_mpi);
     BYTES("fixed", fixed);
@@ -215,7 +216,13 @@ static void json_moved(const qn_plan_result *r, qn_json *j)
     BYTES("items_needed_rows", needed_all[QN_SIDE_ITEM]);
     BYTES("users_allgather", half_all[QN_SIDE_USER]);
     BYTES("users_needed_rows", needed_all[QN_SIDE_USER]);
+    BYTES("lists", lists_all);
     BYTES("iteration", iteration_all);
+    BYTES("fit", fit_all);
+    qn_json_close(j, '}');
+    qn_json_open(j, "exchange", '{'); /* in all iterations but the last */
+    qn_json_text(j, "items", als_exchange_name(r->best.by_need[QN_SIDE_ITEM]));
+    qn_json_text(j, "users", als_exchange_name(r->best.by_need[QN_SIDE_USER]));
     qn_json_close(j, '}');
 }
 

@@ -277,6 +277,25 @@ static int write_record(qn_record *record, bool to_disk)
     return error;
 }
 
+/* "items<TAB>needed rows<TAB>1234\n" a half step, as the step event has them, as
+ * "exchange":{"items":{"rows":"needed rows","bytes":1234}}. */
+static void exchange_json(const char *text, qn_json *j)
+{
+    char side[32], rows[32];
+    long long bytes;
+    int length;
+
+    qn_json_open(j, "exchange", '{');
+    while (sscanf(text, "%31[^\t]\t%31[^\t]\t%lld\n%n", side, rows, &bytes, &length) == 3) {
+        qn_json_open(j, side, '{');
+        qn_json_text(j, "rows", rows);
+        qn_json_int(j, "bytes", bytes);
+        qn_json_close(j, '}');
+        text += length;
+    }
+    qn_json_close(j, '}');
+}
+
 static void on_step(qn_record *record, const qn_event *event)
 {
     qn_json *j = &record->iterations;
@@ -285,6 +304,8 @@ static void on_step(qn_record *record, const qn_event *event)
     qn_json_int(j, "iteration", event->done);
     qn_json_real(j, "loss", event->value);
     qn_json_real(j, "seconds", (double)event->duration_us * 1e-6);
+    if (event->text)
+        exchange_json(event->text, j);
     qn_json_close(j, '}');
     sample(record);
 }

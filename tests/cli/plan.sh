@@ -57,6 +57,17 @@ expect_out '^warning +this does not fit: what cannot leave memory is more than a
 run plan als $shape --workers 200 --memory 1g
 expect_out '^warning +some workers own no rows of a side'
 
+# 13 of the 200 own items: users go to those alone, in all iterations but the last.
+expect_out '^ +users to all +[0-9.]+ GB +the last iteration$'
+expect_out '^ +by needed rows +[0-9.]+ GB +all iterations but the last: chosen$'
+expect_out '^ +items to all +[0-9.]+ GB +each iteration: chosen$'
+# shellcheck disable=SC2086
+run plan als $shape --workers 200 --memory 1g --json
+expect_json 'j["exchange"]' "{'items': 'all rows', 'users': 'needed rows'}"
+# shellcheck disable=SC2086
+run plan als $shape --workers 4 --memory 2g --json
+expect_json 'j["exchange"]' "{'items': 'all rows', 'users': 'all rows'}"
+
 refused 2 'missing: --input FILE, or --users, --items and --ratings' plan als
 refused 2 'missing: --input FILE, or --users, --items and --ratings' plan als --users 5 --items 3
 refused 2 'exclude each other' plan als --input data/ratings.csv --users 5

@@ -94,6 +94,28 @@ static double data_bytes(const qn_context *ctx, const qn_als_shape *shape, qn_si
     return entries * entry + segments * sizeof(qn_segment) + blocks * 160;
 }
 
+/* What an exchange by need keeps: marks of needed and of wanted rows, and a round of rows to send
+ * and to receive. */
+static double exchange_held(const qn_als_shape *shape, const qn_als_layout *layout,
+                            const share shares[2], const qn_als_bytes *b)
+{
+    double marks = 0, round = 0, most = ALS_ROUND_BYTES;
+
+    if (layout->memory > 0)
+        most = fmin(most, (double)layout->memory / 16);
+    for (int32_t s = 0; s < 2; s++) {
+        double largest = 0;
+
+        if (!b->by_need[s])
+            continue;
+        for (int32_t w = 0; w < layout->workers; w++)
+            largest = fmax(largest, part_of(&shares[s], w));
+        marks += (double)shape->rows[s] / 8 * (1 + largest * layout->workers);
+        round = fmax(round, fmin(b->needed_rows_all[s] * largest, most));
+    }
+    return marks + 2 * round;
+}
+
 static void hold(const qn_context *ctx, const als_equation *eq, const qn_als_shape *shape,
                  const qn_als_layout *layout, const share shares[2], qn_als_bytes *b)
 {
@@ -128,9 +150,11 @@ static void hold(const qn_context *ctx, const als_equation *eq, const qn_als_sha
     if (eq->params->implicit_prefs)
         b->scratch += layout->threads * rank * (rank + 1) / 2 * 8 + rank * stride * 8;
     b->rest = 8 * own_users + 8 * items;
+    b->exchange = exchange_held(shape, layout, shares, b);
     if (eq->params->early_stop > 0)
         b->rest += 4 * own_users + 12 * (users + items);
-    b->fixed = b->dictionaries + b->factors + b->scratch + b->rest + (double)layout->reserve;
+    b->fixed =
+        b->dictionaries + b->factors + b->scratch + b->rest + b->exchange + (double)layout->reserve;
     b->pinned = (layout->threads + READ_AHEAD) * BLOCK_BYTES;
     b->pinned = b->pinned < b->data ? b->pinned : b->data;
     b->least = b->fixed + b->pinned;
@@ -179,37 +203,104 @@ static void move_at_load(const qn_als_shape *shape, const share shares[2], qn_al
         ENTRY_BYTES * (double)shape->ratings * ((1 - read_there) + (1 - together));
 }
 
-/* Rows of the other side that workers would ask for to solve `side`: those that have a rating among
- * their rows. Rows with few and rows with many ratings alike need less than their mean does. */
+als_exchange_bytes als_exchange_bytes_of(double rows, double needed, int32_t workers,
+                                         int64_t stride)
+{
+    const double row = (double)stride * sizeof(float);
+
+    return (als_exchange_bytes){
+        .all = row * rows * (workers - 1),
+        .needed = row * needed,
+        .lists = rows / 8 * (workers - 1),
+    };
+}
+
+bool als_need_pays(const qn_als_params *params, qn_side side, const als_exchange_bytes *bytes)
+{
+    const bool may_stop = params->early_stop > 0;
+    /* Of the first users, and after each sweep but the last. */
+    const int32_t n =
+        (side == QN_SIDE_USER && params->init != QN_ALS_INIT_SPARK) + params->max_iter - !may_stop;
+    const double by_need = n * bytes->needed + bytes->lists + (may_stop ? bytes->all : 0);
+
+    return n > 0 && bytes->all > 0 && by_need <= 0.8 * n * bytes->all;
+}
+
+const char *als_exchange_name(bool by_need)
+{
+    return by_need ? "needed rows" : "all rows";
+}
+
+/* Ratings a row, if all rows are as likely to get one, where those that got any have `mean`. */
+static double popularity(double mean)
+{
+    double rate = mean;
+
+    for (int32_t i = 0; i < 100 && rate > 0; i++)
+        rate = mean * (1 - exp(-rate));
+    return rate;
+}
+
+/* Rows of the other side that workers need, and do not own, to solve `side`: those that have a
+ * rating among their rows. Rows are taken as equally popular; they need fewer where they are not.
+ */
 static double rows_needed(const qn_als_shape *shape, qn_side side, const share shares[2])
 {
-    const qn_side other = side == QN_SIDE_USER ? QN_SIDE_ITEM : QN_SIDE_USER;
-    const double mean = (double)shape->ratings / (double)shape->rows[other];
+    const qn_side other = als_other(side);
+    const double rate = popularity((double)shape->ratings / (double)shape->rows[other]);
     double needed = 0;
 
+    if (rate <= 1e-6) /* a rating each */
+        return (double)shape->rows[other] * (1 - 1.0 / shares[0].workers);
     for (int32_t w = 0; w < shares[0].workers; w++)
-        needed += (1 - pow(1 - part_of(&shares[side], w), mean)) * (1 - part_of(&shares[other], w));
+        needed += (1 - exp(-rate * part_of(&shares[side], w))) / (1 - exp(-rate)) *
+                  (1 - part_of(&shares[other], w));
     return needed * (double)shape->rows[other];
+}
+
+static void move_rows(const als_equation *eq, const qn_als_shape *shape, const share shares[2],
+                      qn_side side, qn_als_bytes *b)
+{
+    const als_exchange_bytes bytes = als_exchange_bytes_of(
+        (double)shape->rows[side], rows_needed(shape, als_other(side), shares), shares[0].workers,
+        eq->stride);
+    const bool has_start = eq->params->max_iter == 0 || side == QN_SIDE_USER;
+
+    b->by_need[side] = als_need_pays(eq->params, side, &bytes);
+    b->half_all[side] = b->all_rows_all[side] = bytes.all;
+    b->needed_all[side] = b->needed_rows_all[side] = bytes.needed;
+    if (b->by_need[side])
+        b->lists_all += bytes.lists;
+    if (has_start && eq->params->init != QN_ALS_INIT_SPARK)
+        b->start_all += b->by_need[side] ? bytes.needed : bytes.all;
 }
 
 static void move_in_fit(const als_equation *eq, const qn_als_shape *shape, const share shares[2],
                         qn_als_bytes *b)
 {
-    const double others = shares[0].workers - 1;
-    const double row = (double)eq->stride * sizeof(float);
+    const bool may_stop = eq->params->early_stop > 0;
+    double by_need = 0; /* saved a sweep */
 
     for (int32_t s = 0; s < 2; s++) {
-        const qn_side other = s == QN_SIDE_USER ? QN_SIDE_ITEM : QN_SIDE_USER;
+        move_rows(eq, shape, shares, (qn_side)s, b);
+        if (b->by_need[s])
+            by_need += b->half_all[s] - b->needed_all[s];
+        if (b->by_need[s] && may_stop) /* the model takes all rows in the end */
+            b->fit_all += b->half_all[s];
+        if (eq->params->implicit_prefs) {
+            const double gram =
+                tree_sum_bytes(&shares[als_other((qn_side)s)], (double)als_packed_size(eq->rank));
 
-        b->half_all[s] = row * (double)shape->rows[s] * others;
-        b->needed_all[other] = row * rows_needed(shape, (qn_side)s, shares);
-        b->start_all += row * (double)shape->rows[s] * others;
-        if (eq->params->implicit_prefs)
-            b->half_all[s] += tree_sum_bytes(&shares[other], (double)als_packed_size(eq->rank));
+            b->half_all[s] += gram;
+            b->needed_all[s] += gram;
+        }
     }
-    b->start_all += sizeof(float) * (double)shape->rows[QN_SIDE_ITEM] * others;
-    b->iteration_all = b->half_all[0] + b->half_all[1] + tree_sum_bytes(&shares[0], 1);
-    b->checkpoint = row * (double)(shape->rows[0] + shape->rows[1]);
+    b->start_all += sizeof(float) * (double)shape->rows[QN_SIDE_ITEM] * (shares[0].workers - 1);
+    b->iteration_all = b->half_all[0] + b->half_all[1] + tree_sum_bytes(&shares[0], 1) - by_need;
+    b->fit_all += b->start_all + b->lists_all + eq->params->max_iter * b->iteration_all;
+    if (!may_stop && eq->params->max_iter > 0)
+        b->fit_all += by_need; /* the last sweep gives all rows to all */
+    b->checkpoint = (double)eq->stride * sizeof(float) * (double)(shape->rows[0] + shape->rows[1]);
 }
 
 void qn_als_bytes_of(const qn_context *ctx, const qn_als_params *params, const qn_als_shape *shape,
@@ -222,8 +313,8 @@ void qn_als_bytes_of(const qn_context *ctx, const qn_als_params *params, const q
     *out = (qn_als_bytes){0};
     for (int32_t s = 0; s < 2; s++)
         out->data_all[s] = data_bytes(ctx, shape, (qn_side)s, &shares[s]);
-    hold(ctx, &eq, shape, layout, shares, out);
-    spill(shape, layout, out);
     move_at_load(shape, shares, out);
     move_in_fit(&eq, shape, shares, out);
+    hold(ctx, &eq, shape, layout, shares, out);
+    spill(shape, layout, out);
 }

@@ -31,7 +31,8 @@ typedef struct qn_als_bytes {
     double factors;      /* of all rows: every worker holds them */
     double scratch;      /* of threads and of rows with more ratings than a cell */
     double rest;         /* sums of rows, counts of items */
-    double fixed;        /* what cannot leave memory: the four above and the reserve */
+    double exchange;     /* by need: which rows, and those that are on their way */
+    double fixed;        /* what cannot leave memory: the five above and the reserve */
     double pinned;       /* blocks that threads work on, and those that are read ahead */
     double least;        /* smallest budget: fixed and pinned */
     double held;         /* data and fixed: what a budget that nothing leaves holds */
@@ -40,14 +41,38 @@ typedef struct qn_als_bytes {
     double scratch_disk; /* most that scratch files may take on one worker */
     double load_ids_all, load_degrees_all, load_ratings_all;
     double half_all[2];   /* a half step that solves this side: its rows go to all workers */
-    double needed_all[2]; /* the same if workers asked for the rows that they need, at most */
+    double needed_all[2]; /* the same where workers get the rows that they need */
+    double all_rows_all[2], needed_rows_all[2]; /* of them, rows alone */
+    bool by_need[2];      /* which of the two a fit takes, in all sweeps but the last */
+    double lists_all;     /* once: which rows are needed */
     double start_all;     /* first factors, means */
-    double iteration_all;
-    double checkpoint; /* of one checkpoint; two are kept */
+    double iteration_all; /* as chosen */
+    double fit_all;       /* all iterations with start and lists */
+    double checkpoint;    /* of one checkpoint; two are kept */
 } qn_als_bytes;
 
 void qn_als_bytes_of(const qn_context *ctx, const qn_als_params *params, const qn_als_shape *shape,
                      const qn_als_layout *layout, qn_als_bytes *out);
+
+/* What a rank sends or receives at once in an exchange by need, about; more goes in rounds. */
+#define ALS_ROUND_BYTES ((size_t)16 << 20)
+
+/* Bytes that all workers receive together in one exchange of the rows of a side. */
+typedef struct als_exchange_bytes {
+    double all;    /* all rows go to all workers */
+    double needed; /* workers get the rows that they need */
+    double lists;  /* once: they tell which */
+} als_exchange_bytes;
+
+/* Of `rows` rows of `stride` floats; `needed` rows that some worker needs and does not own, all
+ * workers' summed. */
+als_exchange_bytes als_exchange_bytes_of(double rows, double needed, int32_t workers,
+                                         int64_t stride);
+/* Whether workers get the rows of `side` that they need. One rule for plan and fit: over all sweeps
+ * and with the lists it moves at most four fifths of the bytes. (Each row is copied twice more.) */
+bool als_need_pays(const qn_als_params *params, qn_side side, const als_exchange_bytes *bytes);
+/* "needed rows", "all rows" */
+const char *als_exchange_name(bool by_need);
 
 /* What als_fit allocates for factors and for scratch of `threads`, with cells for the sums of long
  * rows. */

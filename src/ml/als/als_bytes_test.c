@@ -15,26 +15,45 @@ typedef struct measured {
     int64_t held[8];
     int64_t rows[2], ratings;
     bool is_coded;
+    bool by_need[2]; /* as the first sweep tells, by qn_side */
+    double half[2];  /* bytes */
 } measured;
 
 typedef struct listener {
     qn_context *ctx;
+    measured *m;
     int64_t held;
 } listener;
+
+/* "items<TAB>needed rows<TAB>1234\nusers<TAB>all rows<TAB>5678\n" */
+static void look_at_moved(const char *text, measured *m)
+{
+    char items[16], users[16];
+
+    CHECK_EQ(sscanf(text, "items\t%15[^\t]\t%lf\nusers\t%15[^\t]\t%lf\n", items,
+                    &m->half[QN_SIDE_ITEM], users, &m->half[QN_SIDE_USER]),
+             4);
+    m->by_need[QN_SIDE_ITEM] = !strcmp(items, "needed rows");
+    m->by_need[QN_SIDE_USER] = !strcmp(users, "needed rows");
+}
 
 static void look_at_step(void *user, const qn_event *event)
 {
     listener *l = user;
 
-    if (event->kind == QN_EVENT_STEP)
-        l->held = (int64_t)qn_budget_used(l->ctx->budget);
+    if (event->kind != QN_EVENT_STEP)
+        return;
+    l->held = (int64_t)qn_budget_used(l->ctx->budget);
+    CHECK((event->text != NULL) == (qn_size(l->ctx) > 1));
+    if (event->done == 1 && qn_rank(l->ctx) == 0 && event->text)
+        look_at_moved(event->text, l->m);
 }
 
 static qn_status measure_rank(qn_context *ctx, void *arg)
 {
     measured *m = arg;
     const int32_t rank = qn_rank(ctx);
-    listener seen = {ctx, 0};
+    listener seen = {ctx, m, 0};
     qn_ratings_options options;
     qn_ratings *ratings = NULL;
     qn_als_model *model = NULL;
@@ -90,7 +109,8 @@ static void check_share(const char *what, int32_t ranks, double model, double fo
     CHECK(fabs(model - found) <= 0.05 * found);
 }
 
-static void compare(qn_context *ctx, const char *path, const qn_als_params *params, int32_t ranks)
+static void compare(qn_context *ctx, const char *path, const qn_als_params *params, int32_t ranks,
+                    int32_t *by_need)
 {
     measured m = {.path = path, .params = *params};
     qn_als_layout layout = {.workers = ranks, .threads = 1, .partitions = PARTITIONS};
@@ -109,12 +129,17 @@ static void compare(qn_context *ctx, const char *path, const qn_als_params *para
     if (ranks > 1) {
         check_share("moved at load", ranks,
                     b.load_ids_all + b.load_degrees_all + b.load_ratings_all, total(m.load_moved));
-        check_share("moved by the fit", ranks, b.start_all + ITERATIONS * b.iteration_all,
-                    total(m.fit_moved));
+        check_share("moved by the fit", ranks, b.fit_all, total(m.fit_moved));
+        for (int32_t s = 0; s < 2; s++) {
+            CHECK(b.by_need[s] == m.by_need[s]);
+            check_share(s ? "items, half a step" : "users, half a step", ranks,
+                        b.by_need[s] ? b.needed_rows_all[s] : b.all_rows_all[s], m.half[s]);
+        }
     } else {
         CHECK_EQ(b.load_ids_all + b.load_degrees_all + b.load_ratings_all, total(m.load_moved));
-        CHECK_EQ(b.start_all + ITERATIONS * b.iteration_all, total(m.fit_moved));
+        CHECK_EQ(b.fit_all, total(m.fit_moved));
     }
+    *by_need = b.by_need[0] + b.by_need[1];
 }
 
 /* Ratings in no order, of half stars or of any value. */
@@ -135,11 +160,13 @@ static void write_ratings(const char *path, int64_t users, int64_t items, int64_
     CHECK_EQ(fclose(file), 0);
 }
 
+/* `by_need`: sides whose rows go by need, all numbers of workers together. */
 static void compare_shape(int64_t users, int64_t items, int64_t n, bool stars,
-                          const qn_als_params *params)
+                          const qn_als_params *params, int32_t by_need)
 {
     const qn_context_options options = {.threads = 1};
     const int32_t ranks[] = {1, 2, 3, 5, 7};
+    int32_t found = 0, sum = 0;
     qn_context *ctx = NULL;
     char dir[64], path[96];
 
@@ -149,7 +176,8 @@ static void compare_shape(int64_t users, int64_t items, int64_t n, bool stars,
     snprintf(path, sizeof path, "%s/ratings.csv", dir);
     write_ratings(path, users, items, n, stars);
     for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++)
-        compare(ctx, path, params, ranks[i]);
+        compare(ctx, path, params, ranks[i], &found), sum += found;
+    CHECK_EQ(sum, by_need);
     CHECK_OK(ctx, qn_remove_tree(ctx, dir));
     qn_context_free(ctx);
 }
@@ -159,7 +187,8 @@ static void many_users_and_few_items_take_what_the_model_says(void **state)
     const qn_als_params params = test_params(10, ITERATIONS, 0.1);
 
     (void)state;
-    compare_shape(20000, 4000, 400000, true, &params);
+    compare_shape(20000, 4000, 400000, true, &params, 0);
+    compare_shape(20000, 8000, 40000, true, &params, 6);
 }
 
 static void few_users_and_many_items_take_what_the_model_says(void **state)
@@ -167,7 +196,8 @@ static void few_users_and_many_items_take_what_the_model_says(void **state)
     const qn_als_params params = test_params(50, ITERATIONS, 0.1);
 
     (void)state;
-    compare_shape(4000, 12000, 300000, false, &params);
+    compare_shape(4000, 12000, 300000, false, &params, 0);
+    compare_shape(3000, 15000, 30000, false, &params, 5);
 }
 
 static void implicit_feedback_takes_what_the_model_says(void **state)
@@ -176,7 +206,8 @@ static void implicit_feedback_takes_what_the_model_says(void **state)
 
     (void)state;
     params.implicit_prefs = true;
-    compare_shape(15000, 15000, 300000, true, &params);
+    compare_shape(15000, 15000, 300000, true, &params, 0);
+    compare_shape(15000, 15000, 30000, true, &params, 8);
 }
 
 /* By hand: 8 users and 4 items in cells of 4 rows, two workers. */

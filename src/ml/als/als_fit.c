@@ -133,6 +133,7 @@ static void als_fit_release(als_fit *fit)
         qn_free(fit->side[s].n_training);
         qn_free(fit->best[s]);
     }
+    als_exchange_release(fit);
     als_holdout_release(&fit->holdout);
     qn_free(fit->work);
     qn_free(fit->cells);
@@ -181,7 +182,8 @@ static qn_status als_start_task(void *arg, int64_t task, int32_t thread)
     return QN_OK;
 }
 
-/* Collective. */
+/* Collective. Sweeps begin with items, from users: no one looks at the first items unless there are
+ * no sweeps. */
 static qn_status als_start_side(als_fit *fit, qn_side which)
 {
     qn_status st = QN_OK;
@@ -192,12 +194,13 @@ static qn_status als_start_side(als_fit *fit, qn_side which)
                              side->rows->degree, stride, side->factors};
     als_start_work work = {&start, side, side->rows->partitioning->cell_rows};
     const int64_t n_tasks = (side->end_row - side->first_row + work.cell_rows - 1) / work.cell_rows;
+    const bool is_used = which == QN_SIDE_USER || fit->params->max_iter == 0;
 
     if (fit->params->init == QN_ALS_INIT_SPARK) {
         QN_TRY_ALL(als_init_spark(ctx, &start));
-    } else {
+    } else if (is_used) {
         QN_TRY_ALL(qn_parallel(ctx, n_tasks, als_start_task, &work));
-        QN_TRY(als_share_rows(fit, side, side->factors, (size_t)stride * sizeof(float)));
+        QN_TRY(als_give_rows(fit, side, fit->params->max_iter == 0));
     }
     if (fit->params->bias == QN_ALS_BIAS_FULL)
         for (int64_t i = 0; i < side->ids->n; i++)
@@ -216,9 +219,21 @@ static double als_loss_value(const als_fit *fit, double squares)
     return mean > 0 ? sqrt(mean) : 0;
 }
 
+/* What each half step moved: "items<TAB>needed rows<TAB>1234\n". */
+static void als_tell_moved(const als_fit *fit, char *text, size_t size)
+{
+    const als_exchange *items = &fit->side[QN_SIDE_ITEM].exchange;
+    const als_exchange *users = &fit->side[QN_SIDE_USER].exchange;
+
+    snprintf(text, size, "items\t%s\t%.0f\nusers\t%s\t%.0f\n",
+             als_exchange_name(items->last_by_need), items->last_bytes,
+             als_exchange_name(users->last_by_need), users->last_bytes);
+}
+
 static void als_emit_step(const als_fit *fit, int32_t done, double value, double seconds)
 {
-    const qn_event event = {
+    char moved[160];
+    qn_event event = {
         .kind = QN_EVENT_STEP,
         .rank = qn_rank(fit->ctx),
         .name = "als",
@@ -229,6 +244,10 @@ static void als_emit_step(const als_fit *fit, int32_t done, double value, double
         .duration_us = (int64_t)(seconds * 1e6),
     };
 
+    if (fit->side[QN_SIDE_USER].exchange.bytes.all > 0) {
+        als_tell_moved(fit, moved, sizeof moved);
+        event.text = moved;
+    }
     qn_emit(fit->ctx, &event);
 }
 
@@ -304,6 +323,7 @@ static qn_status als_sweeps(als_fit *fit, qn_als_model *model)
         QN_TRY(als_sweep(fit, &done));
     if (done.best_sweep > 0)
         als_copy_factors(fit, false);
+    QN_TRY(als_complete(fit));
     if (done.sweep > 0) {
         model->iterations = (int32_t)(done.best_sweep > 0 ? done.best_sweep : done.sweep);
         model->loss = done.best_sweep > 0 ? done.best_loss : done.loss;
@@ -335,6 +355,7 @@ static qn_status als_run(als_fit *fit, qn_als_model *model)
     QN_TRY_ALL(qn_ratings_emit_storage(ctx, fit->ratings));
     QN_TRY(als_holdout_make(fit));
     QN_TRY(als_count_items(fit, model));
+    QN_TRY(als_exchange_make(fit));
     QN_TRY(als_sweeps(fit, model));
     QN_TRY(als_warn_ridged(fit));
     als_model_close_biases(model, fit->eq.mean);

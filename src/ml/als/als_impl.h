@@ -4,6 +4,7 @@
  *   als_solve    a half step         als_plan     what is handed to threads
  *   als_init     the start           als_holdout  validation ratings
  *   als_gramian  YtY of a side       als_topk     best k
+ *   als_exchange  rows from rank to rank
  *   als_checkpoint  the state of a fit on disk
  *
  * While fitting with biases both sides hold rows (vector, 1, bias), so that a half step always
@@ -20,6 +21,7 @@
 #include "engine/store.h"
 #include "engine/tree_sum.h"
 #include "kernels/kernels.h"
+#include "ml/als/als_bytes.h"
 #include "quern/als.h"
 
 /* Entries decoded at once: targets, weights and indices of a chunk stay in the L1 cache. */
@@ -152,6 +154,18 @@ void als_plan_release(als_plan *plan);
 als_entries als_segment_entries(const qn_ratings_block *block, const qn_segment *segment,
                                 const uint64_t *key);
 
+/* How the rows of a side come to the ranks that hold them fixed. */
+typedef struct als_exchange {
+    bool by_need;             /* ranks get the rows that they need; else all get all */
+    als_exchange_bytes bytes; /* of one exchange, received by all ranks together */
+    uint64_t *need;           /* by need: bit r: this rank needs row r */
+    uint64_t *wanted;         /* [ranks x words of own rows] which of them each rank needs */
+    int64_t rounds;           /* in which they go */
+    bool has_holes;           /* rows that this rank does not need are not those last solved */
+    bool last_by_need;        /* the last exchange ... */
+    double last_bytes;        /* ... and what it moved */
+} als_exchange;
+
 /* One side of a fit. */
 typedef struct als_side {
     qn_side side;
@@ -161,9 +175,15 @@ typedef struct als_side {
     float *factors;       /* of the model */
     uint32_t *n_training; /* [n_rows] with a holdout, else NULL */
     als_plan plan;
+    als_exchange exchange;
     int64_t first_row, end_row; /* owned by this rank */
     int64_t first_cell, end_cell;
 } als_side;
+
+static inline qn_side als_other(qn_side side)
+{
+    return side == QN_SIDE_USER ? QN_SIDE_ITEM : QN_SIDE_USER;
+}
 
 typedef struct als_fit {
     qn_context *ctx;
@@ -177,13 +197,15 @@ typedef struct als_fit {
     als_work *work;  /* [n_threads] */
     als_cell *cells; /* of long rows, a wave at a time */
     int64_t n_cells;
-    double *row_value;    /* [users of this rank] loss or another sum of each */
-    double *item_sum;     /* [items of this rank] of training ratings, while they are counted */
-    uint32_t *row_scored; /* [users of this rank] validation ratings scored, with a holdout */
-    double *packed;       /* [n_threads x packed] */
-    double *gramian;      /* implicit: [rank x stride] */
-    float *best[2];       /* factors of the best sweep, with a holdout */
-    int64_t n_ridged;     /* systems that were singular */
+    double *row_value;     /* [users of this rank] loss or another sum of each */
+    double *item_sum;      /* [items of this rank] of training ratings, while they are counted */
+    uint32_t *row_scored;  /* [users of this rank] validation ratings scored, with a holdout */
+    double *packed;        /* [n_threads x packed] */
+    double *gramian;       /* implicit: [rank x stride] */
+    float *best[2];        /* factors of the best sweep, with a holdout */
+    char *sent, *received; /* rows of a round of an exchange by need */
+    size_t *send_bytes, *recv_bytes; /* [ranks] of it */
+    int64_t n_ridged;                /* systems that were singular */
     qn_span job;
 } als_fit;
 
@@ -208,9 +230,17 @@ qn_status als_resume(als_fit *fit, als_progress *progress);
 /* Saves where it is due. Collective. */
 qn_status als_save_state(als_fit *fit, als_progress *progress);
 
-/* Solves all rows of a side. Collective. `step` names the stage; loss (NULL: not wanted) is the sum
- * of squared errors of the step. */
+/* Solves all rows of a side and gives them to the ranks that need them. Collective. `step` names
+ * the stage; loss (NULL: not wanted) is the sum of squared errors of the step. */
 qn_status als_solve_side(als_fit *fit, qn_side side, int32_t step, double *loss);
+
+/* Chooses how rows of either side go from rank to rank, and makes ready for it. Collective. */
+qn_status als_exchange_make(als_fit *fit);
+void als_exchange_release(als_fit *fit);
+/* Gives the rows of this rank to those that need them; `whole`: to all. Collective. */
+qn_status als_give_rows(als_fit *fit, als_side *side, bool whole);
+/* Every rank gets every row that it does not have yet. Collective. */
+qn_status als_complete(als_fit *fit);
 /* Every rank gets all rows of an array of `bytes` a row. Collective. */
 qn_status als_share_rows(als_fit *fit, const als_side *side, void *rows, size_t bytes);
 /* Sums one number a row of this rank's users through the tree. Collective. */

@@ -306,7 +306,9 @@ qn_status als_solve_side(als_fit *fit, qn_side side, int32_t step, double *loss)
 {
     qn_status st = QN_OK;
     qn_context *ctx = fit->ctx;
-    const als_side *fixed = &fit->side[side == QN_SIDE_USER ? QN_SIDE_ITEM : QN_SIDE_USER];
+    const als_side *fixed = &fit->side[als_other(side)];
+    /* The model takes every row of the last sweep, where it is known to be the last. */
+    const bool is_last = step == fit->params->max_iter && fit->params->early_stop <= 0;
     als_half half = {.fit = fit, .eq = fit->eq, .side = &fit->side[side]};
     char name[48];
 
@@ -321,8 +323,7 @@ qn_status als_solve_side(als_fit *fit, qn_side side, int32_t step, double *loss)
         QN_TRY(als_gramian(fit, &half.eq, fixed));
     }
     QN_TRY_ALL(als_solve_rows(&half));
-    QN_TRY(
-        als_share_rows(fit, half.side, half.side->factors, (size_t)half.eq.stride * sizeof(float)));
+    QN_TRY(als_give_rows(fit, half.side, is_last));
     if (loss)
         QN_TRY(als_sum_rows(fit, fit->row_value, loss));
 done:
