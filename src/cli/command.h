@@ -60,6 +60,7 @@ typedef struct qn_cli {
     struct qn_spark_log *log;         /* its event log; NULL: none is kept */
     bool is_supervisor;               /* the work is done by workers that this process starts */
     struct qn_relay *relay;           /* in a worker: the way to the supervisor; NULL: none */
+    bool has_lost_worker;             /* in a worker: it fails since another is gone */
     struct qn_event_gather_box *box;  /* in a worker: what it will hand to worker 0 */
     qn_string members;                /* in a worker: JSON members for the result's line */
 } qn_cli;

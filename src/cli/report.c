@@ -41,7 +41,8 @@ bool qn_report_end(const qn_cli *cli, bool tells, qn_status st, int exit_code, c
     if (!cli->relay)
         return false;
     if (tells && (st != QN_OK || qn_rank(cli->ctx) == 0))
-        qn_relay_end(cli->relay, st, exit_code, error, qn_string_text(&cli->members));
+        qn_relay_end(cli->relay, st, exit_code, cli->has_lost_worker, error,
+                     qn_string_text(&cli->members));
     return true;
 }
 

@@ -367,28 +367,28 @@ static qn_status prepare_restart(qn_supervisor *s)
     const int32_t most = s->cli->globals->max_restarts;
     qn_status st = QN_OK;
 
-    qn_emit(s->ctx, &(qn_event){.kind = QN_EVENT_WORKER_LOST, .text = s->why});
+    qn_loss_emit(s);
     QN_TRY(find_hosts(s, false));
     if (never_started(s))
-        return qn_fail(s->ctx, QN_EIO, "the workers do not start: %s", s->why);
+        return qn_fail(s->ctx, QN_EIO, "the workers do not start: %s", s->loss.why);
     if (s->has_passed)
         return qn_fail(s->ctx, QN_EIO,
                        "%s; results have been shown already, so it is not started "
                        "again",
-                       s->why);
+                       s->loss.why);
     if (s->n_restarts >= most)
         return qn_fail(s->ctx, QN_EIO,
-                       "%s; the workers were started again %d times (--max-restarts)", s->why,
+                       "%s; the workers were started again %d times (--max-restarts)", s->loss.why,
                        (int)s->n_restarts);
     if (s->workers < s->min_workers || s->workers < 1)
         return qn_fail(
             s->ctx, QN_EBUSY,
             "%s; hosts for %d workers are left, and --min-workers is %d\ntry: again once "
             "the hosts are back, or a lower --min-workers",
-            s->why, (int)s->workers, (int)s->min_workers);
+            s->loss.why, (int)s->workers, (int)s->min_workers);
     s->n_restarts++;
     s->is_restored = true;
-    qn_emit_warning(s->ctx, "%s; starting again on %d worker%s%s (restart %d of %d)", s->why,
+    qn_emit_warning(s->ctx, "%s; starting again on %d worker%s%s (restart %d of %d)", s->loss.why,
                     (int)s->workers, s->workers == 1 ? "" : "s",
                     s->workers < before   ? ", fewer than before"
                     : s->workers > before ? ", more than before"

@@ -1,5 +1,6 @@
 /* Between the parts of the supervisor: supervise.c decides, supervise_watch.c sees one start of the
- * workers through, supervise_said.c reads what the launcher says. */
+ * workers through, supervise_said.c reads what the launcher says, supervise_why.c tells of a loss.
+ */
 #ifndef QN_CLI_SUPERVISE_IMPL_H
 #define QN_CLI_SUPERVISE_IMPL_H
 
@@ -17,7 +18,9 @@ typedef struct qn_said {
     qn_string text; /* its messages, up to QN_SAID_BYTES */
     bool in_banner; /* between two lines of dashes */
     int32_t rank;   /* of the worker that died; -1: not known */
+    int64_t pid;    /* of its process; 0: not known */
     int signal_number;
+    int exit_code; /* with which it ended itself; 0: not known */
     char host[64];
 } qn_said;
 
@@ -32,6 +35,14 @@ typedef enum qn_attempt {
     QN_ATTEMPT_LOST,   /* a worker, a host or the launcher died, or all fell silent */
     QN_ATTEMPT_STOPPED /* the user asked for it */
 } qn_attempt;
+
+/* Who was lost, and why. */
+typedef struct qn_loss {
+    int32_t rank; /* -1: not known */
+    int signal_number;
+    char host[64];
+    char why[QN_ERROR_BYTES];
+} qn_loss;
 
 typedef struct qn_supervisor {
     qn_cli *cli;
@@ -54,14 +65,21 @@ typedef struct qn_supervisor {
     double started, last_event;
     double step[QN_STEPS_KEPT]; /* seconds of the last iterations */
     int64_t n_steps;
-    int64_t oom_kills;        /* on this machine when the workers started */
-    char why[QN_ERROR_BYTES]; /* of a loss */
+    int64_t oom_kills; /* on this machine when the workers started */
+    qn_loss loss;      /* the last one */
 } qn_supervisor;
 
 /* Becomes a sink: notes events, steps and workers. */
 qn_status qn_watch_open(qn_supervisor *s);
 /* One start of the workers, to its end. */
 qn_status qn_watch_attempt(qn_supervisor *s, const qn_launch_line *line, qn_attempt *attempt);
+/* Seconds of silence that mean that nothing goes on any more. */
+double qn_watch_silence(const qn_supervisor *s);
+/* Fills s->loss from what the workers and the launcher have told; `is_silent`: all had fallen
+ * silent. */
+void qn_loss_explain(qn_supervisor *s, bool is_silent);
+/* Tells the run's sinks. */
+void qn_loss_emit(qn_supervisor *s);
 /* Shows the results held back. */
 void qn_watch_show_results(qn_supervisor *s);
 

@@ -48,6 +48,16 @@ static void note_death(qn_said *said, const char *line)
 
     if (at && sscanf(at, "process rank %d", &number) == 1)
         said->rank = number;
+    at = strstr(line, "Process name: [["); /* [[job,step],rank] */
+    at = at ? strstr(at, "],") : NULL;
+    if (at && sscanf(at, "],%d]", &number) == 1)
+        said->rank = number;
+    at = strstr(line, "Exit code: ");
+    if (at && sscanf(at, "Exit code: %d", &number) == 1)
+        said->exit_code = number;
+    at = strstr(line, "PID ");
+    if (at && sscanf(at, "PID %d", &number) == 1)
+        said->pid = number;
     at = strstr(line, " on node ");
     if (at)
         sscanf(at, " on node %63s", said->host);
@@ -100,7 +110,8 @@ void qn_said_clear(qn_said *said)
     qn_string_clear(&said->text);
     said->in_banner = false;
     said->rank = -1;
-    said->signal_number = 0;
+    said->pid = 0;
+    said->signal_number = said->exit_code = 0;
     said->host[0] = '\0';
 }
 

@@ -48,8 +48,7 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Seconds of silence that mean that nothing goes on any more. */
-static double silence_allowed(const qn_supervisor *s)
+double qn_watch_silence(const qn_supervisor *s)
 {
     const int64_t n = s->n_steps < QN_STEPS_KEPT ? s->n_steps : QN_STEPS_KEPT;
     double sorted[QN_STEPS_KEPT], median;
@@ -116,11 +115,20 @@ static bool drain(qn_supervisor *s, int *fd, bool is_out)
     return false;
 }
 
-/* A clean stop: every worker sees the signal through its launcher and stops at its next cell. */
+/* A clean stop: workers stop at their next cell. Open MPI's launcher hands the signal to each of
+ * them; Hydra dies of it, so there the workers of this machine are told, who agree with the others.
+ * Where none has said hello yet there is nothing to stop cleanly. */
 static void ask_to_stop(qn_supervisor *s)
 {
-    if (s->child.pid > 0)
-        kill(s->child.pid, SIGUSR1);
+    const bool is_openmpi = s->cli->globals->mpi == QN_MPI_OPENMPI;
+    bool is_heard = false;
+
+    if (s->child.pid <= 0)
+        return;
+    for (int32_t w = 0; w < s->known.n && !is_openmpi; w++)
+        is_heard |= qn_child_signal((pid_t)qn_workers_get(&s->known, w)->pid, SIGUSR1);
+    if (!is_heard)
+        kill(s->child.pid, is_openmpi ? SIGUSR1 : SIGTERM);
 }
 
 /* Takes in what comes until one of the ends is reached. */
@@ -152,107 +160,9 @@ static watch_end watch_loop(qn_supervisor *s)
             told = now;
         if (told > 0 && now - told > FINISH_SECONDS)
             return WATCH_SLOW_END;
-        if (told == 0 && now - s->last_event > silence_allowed(s))
+        if (told == 0 && now - s->last_event > qn_watch_silence(s))
             return WATCH_SILENT;
     }
-}
-
-/* The first line of what the launcher said that may be a reason. */
-static void add_said(const qn_supervisor *s, qn_string *why)
-{
-    const char *text = qn_string_text(&s->said.text);
-    const size_t n = strcspn(text, "\n");
-
-    if (n > 0)
-        qn_string_addf(why, "; the launcher says: %.*s", (int)(n < 300 ? n : 300), text);
-}
-
-static void name_worker(const qn_supervisor *s, qn_string *why)
-{
-    const qn_worker_use *use = qn_workers_get(&s->known, s->said.rank);
-    const char *host = s->said.host[0] ? s->said.host : use ? use->host : "";
-
-    if (s->said.rank >= 0)
-        qn_string_addf(why, "worker %d", (int)s->said.rank);
-    else
-        qn_string_add(why, "a worker");
-    if (host[0])
-        qn_string_addf(why, " on %s", host);
-}
-
-/* Of workers whose number is not known, the one that held most there tells the story. */
-static const qn_worker_use *find_use(const qn_supervisor *s)
-{
-    const qn_worker_use *largest = NULL;
-
-    if (s->said.rank >= 0)
-        return qn_workers_get(&s->known, s->said.rank);
-    for (int32_t w = 0; w < s->known.n; w++) {
-        const qn_worker_use *use = qn_workers_get(&s->known, w);
-
-        if (s->said.host[0] && strcmp(use->host, s->said.host) != 0)
-            continue;
-        if (!largest || use->peak > largest->peak)
-            largest = use;
-    }
-    return largest;
-}
-
-static void explain_signal(const qn_supervisor *s, int number, qn_string *why)
-{
-    const qn_worker_use *use = find_use(s);
-    qn_system now;
-
-    qn_system_read(&now);
-    name_worker(s, why);
-    qn_string_addf(why, " was ended by signal %d (%s)", number, strsignal(number));
-    if (number == SIGKILL) {
-        qn_string_add(why, ": ");
-        qn_worker_why(use, number, now.oom_kills > s->oom_kills, why);
-    }
-}
-
-/* The silent worker that has been silent longest, and for how long. */
-static void explain_silence(const qn_supervisor *s, qn_string *why)
-{
-    int32_t oldest = -1;
-
-    for (int32_t w = 0; w < s->known.n; w++) {
-        const double seen = qn_workers_get(&s->known, w)->last_seen;
-
-        if (seen > 0 && (oldest < 0 || seen < qn_workers_get(&s->known, oldest)->last_seen))
-            oldest = w;
-    }
-    qn_string_addf(why, "no worker gave a sign of life for %.0f s", silence_allowed(s));
-    if (oldest >= 0)
-        qn_string_addf(why, "; the first to fall silent was worker %d on %s", (int)oldest,
-                       qn_workers_get(&s->known, oldest)->host);
-}
-
-static void explain_loss(qn_supervisor *s, watch_end end)
-{
-    const int status = s->child.wait_status;
-    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-    qn_string why = {0};
-
-    if (end == WATCH_SILENT) {
-        explain_silence(s, &why);
-    } else if (s->said.signal_number > 0) {
-        explain_signal(s, s->said.signal_number, &why);
-    } else if (WIFSIGNALED(status)) {
-        qn_string_addf(&why, "the launcher %s was ended by signal %d (%s)", s->mpirun,
-                       WTERMSIG(status), strsignal(WTERMSIG(status)));
-    } else if (code == 128 + SIGKILL) {
-        explain_signal(s, SIGKILL, &why);
-    } else if (s->reader.result.is_told && s->reader.result.error[0]) {
-        qn_string_addf(&why, "the workers gave up: %s", s->reader.result.error);
-    } else {
-        qn_string_addf(&why, "the workers ended without a result, the launcher with exit code %d",
-                       code);
-        add_said(s, &why);
-    }
-    snprintf(s->why, sizeof s->why, "%s", qn_string_text(&why));
-    qn_string_release(&why);
 }
 
 /* What worker 0 told is the end of the command, unless it is only the echo of a loss: workers that
@@ -265,7 +175,7 @@ static bool is_final(const qn_supervisor *s)
         return false;
     if (r->status == QN_OK)
         return true;
-    return r->status != QN_ECANCELLED && r->status != QN_EBUSY && s->said.signal_number == 0;
+    return r->status != QN_ECANCELLED && !r->is_loss && s->said.signal_number == 0;
 }
 
 static void reset(qn_supervisor *s)
@@ -300,7 +210,7 @@ qn_status qn_watch_attempt(qn_supervisor *s, const qn_launch_line *line, qn_atte
     else
         *attempt = QN_ATTEMPT_LOST;
     if (*attempt == QN_ATTEMPT_LOST)
-        explain_loss(s, end);
+        qn_loss_explain(s, end == WATCH_SILENT);
 done:
     return st;
 }

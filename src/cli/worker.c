@@ -98,6 +98,7 @@ bool qn_worker_tells(qn_cli *cli, qn_status st)
         return true;
     if (comm->has_agreed && !comm->is_broken)
         return comm->rank == 0;
+    cli->has_lost_worker = comm->is_broken && !comm->is_told && st == QN_EIO;
     qn_comm_abort(cli->ctx);
     return !comm->is_told;
 }

@@ -155,6 +155,11 @@ static bool is_below(pid_t pid, pid_t root)
     return false;
 }
 
+bool qn_child_signal(pid_t pid, int number)
+{
+    return pid > 1 && is_below(pid, getpid()) && kill(pid, number) == 0;
+}
+
 /* Kills what runs below this process; returns how many there were. */
 static int kill_below(void)
 {

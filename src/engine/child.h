@@ -24,6 +24,8 @@ bool qn_child_has_ended(qn_child *child);
 /* SIGTERM, up to `grace` seconds, then SIGKILL to it and to every process below this one; waits
  * until none is left, 5 s at most. Closes the pipes. */
 void qn_child_end(qn_child *child, double grace);
+/* Sends a signal to a process, if it runs below this one. False: it does not. */
+bool qn_child_signal(pid_t pid, int number);
 /* Makes this process the parent of orphans among those that it started, so that none gets away. */
 void qn_child_adopt_orphans(void);
 

@@ -84,7 +84,7 @@ void qn_relay_all(qn_relay *relay)
     relay->only_pulse = false;
 }
 
-void qn_relay_end(qn_relay *relay, qn_status status, int exit_code, const char *error,
+void qn_relay_end(qn_relay *relay, qn_status status, int exit_code, bool is_loss, const char *error,
                   const char *members)
 {
     qn_json j = {0};
@@ -93,6 +93,7 @@ void qn_relay_end(qn_relay *relay, qn_status status, int exit_code, const char *
     qn_json_open(&j, "end", '{');
     qn_json_int(&j, "status", status);
     qn_json_int(&j, "exit_code", exit_code);
+    qn_json_bool(&j, "is_loss", is_loss);
     qn_json_text(&j, "error", error);
     qn_json_text(&j, "members", members);
     qn_json_close(&j, '}');
@@ -132,6 +133,7 @@ static bool take_end(qn_relay_result *result, const qn_string *line)
         return true;
     }
     result->is_told = true;
+    result->is_loss = json_is_true(json_object_get(end, "is_loss"));
     result->status = (qn_status)json_integer_value(status);
     result->exit_code = (int)json_integer_value(json_object_get(end, "exit_code"));
     snprintf(result->error, sizeof result->error, "%s", error ? error : "");

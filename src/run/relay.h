@@ -17,8 +17,9 @@ typedef struct qn_relay qn_relay;
 qn_status qn_relay_open(qn_context *ctx, int fd, qn_relay **relay);
 /* From now on writes every event: rank 0's part. */
 void qn_relay_all(qn_relay *relay);
-/* The last line: how the command ended. `members`: JSON members for the record's line, or NULL. */
-void qn_relay_end(qn_relay *relay, qn_status status, int exit_code, const char *error,
+/* The last line: how the command ended. `is_loss`: it failed because another worker is gone, which
+ * is no failure of the command. `members`: JSON members for the record's line, or NULL. */
+void qn_relay_end(qn_relay *relay, qn_status status, int exit_code, bool is_loss, const char *error,
                   const char *members);
 void qn_relay_free(qn_relay *relay);
 
@@ -26,7 +27,7 @@ void qn_relay_free(qn_relay *relay);
 
 /* How the command ended, as rank 0 told it. */
 typedef struct qn_relay_result {
-    bool is_told;
+    bool is_told, is_loss;
     qn_status status;
     int exit_code;
     char error[QN_ERROR_BYTES];

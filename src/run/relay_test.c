@@ -146,7 +146,8 @@ static void write_run(qn_context *ctx, int fd)
     qn_emit_fact(worker, "data.format", "csv");
     CHECK(write(fd, " 10\n", 4) == 4);
     qn_emit(worker, &(qn_event){.kind = QN_EVENT_TASK_END, .id = 4, .rank = 2});
-    qn_relay_end(relay, QN_EDATA, 4, "x.csv line 2: \"a\" is no number\nlook there", "\"a\":1");
+    qn_relay_end(relay, QN_EDATA, 4, false, "x.csv line 2: \"a\" is no number\nlook there",
+                 "\"a\":1");
     qn_context_free(worker);
     qn_relay_free(relay);
 }

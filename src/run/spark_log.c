@@ -178,6 +178,7 @@ void qn_emit_this_worker(qn_context *ctx)
         snprintf(host, sizeof host, "localhost");
     qn_emit(ctx, &(qn_event){.kind = QN_EVENT_WORKER_ADDED,
                              .text = host,
+                             .id = getpid(),
                              .done = qn_context_threads(ctx),
                              .memory_bytes = (int64_t)qn_context_memory(ctx)});
 }

@@ -599,12 +599,12 @@ static void on_job_end(qn_spark_log *log, const qn_event *event)
 }
 
 /* The lost worker is told of with its reason; the others end with it, since nothing goes on without
- * it: new ones take their places. */
+ * it: new ones take their places. `lost` -1: nobody knows which it was. */
 static void end_workers(qn_spark_log *log, int32_t lost, const char *text)
 {
     qn_string with = {0};
 
-    qn_string_addf(&with, "ended with worker %d: %s", spark_worker_at(log, lost)->number, text);
+    qn_string_addf(&with, "ended because %s", text);
     for (int32_t w = 0; w < (int32_t)SPARK_COUNT(log->workers, spark_worker); w++) {
         spark_worker *worker = spark_worker_at(log, w);
 
@@ -630,8 +630,6 @@ static void on_worker_lost(qn_spark_log *log, const qn_event *event)
     const int32_t lost = find_worker(log, event->rank);
     spark_job *job = &log->job;
 
-    if (lost < 0)
-        return;
     if (job->state == SPARK_WAITING)
         be_alone(log);
     for (int64_t i = 0; i < spark_n_stages(log); i++) {

@@ -312,7 +312,7 @@ static void a_lost_worker_makes_a_new_attempt(void **state)
     check_line(text, "\"Reason\":\"TaskKilled\",\"Kill Reason\":\"signal 9\"");
     check_line(text, "\"Failure Reason\":\"signal 9\"");
     check_line(text, "\"Removed Reason\":\"signal 9\"}\n");
-    check_line(text, "\"Removed Reason\":\"ended with worker 2: signal 9\"}\n");
+    check_line(text, "\"Removed Reason\":\"ended because signal 9\"}\n");
     check_line(text, "\"Stage ID\":0,\"Stage Attempt ID\":1,\"Stage Name\":\"items 1\"");
     qn_free(text);
 

@@ -37,6 +37,7 @@ bool qn_workers_note(qn_workers *workers, const qn_event *event)
     use->last_seen = qn_seconds();
     if (is_added) {
         snprintf(use->host, sizeof use->host, "%s", event->text ? event->text : "");
+        use->pid = event->id;
         use->threads = event->done;
         use->budget = event->memory_bytes;
         return true;
@@ -79,6 +80,7 @@ void qn_workers_json(const qn_workers *workers, const char *key, qn_json *j)
         qn_json_open(j, NULL, '{');
         qn_json_int(j, "worker", w);
         qn_json_text(j, "host", use->host[0] ? use->host : NULL);
+        qn_json_int(j, "pid", use->pid);
         qn_json_int(j, "threads", use->threads);
         qn_json_int(j, "threads_observed", use->threads_used);
         qn_json_int(j, "budget_bytes", use->budget);

@@ -8,6 +8,7 @@
 
 typedef struct qn_worker_use {
     char host[64];     /* "": not known */
+    int64_t pid;       /* of its process there; 0: not known */
     int64_t threads;   /* it may use */
     int64_t budget;    /* bytes that it may hold */
     int64_t limit;     /* bytes that its container allows; 0: no limit */

@@ -13,8 +13,8 @@ echo $$ >"$QN_PLAY/pid"
 echo "$@" >"$QN_PLAY/words.$n"
 say() { printf '\036%s\n' "$1"; }
 hello() {
-    say '{"kind":"workerAdded","text":"alpha","done":2,"memory_bytes":1048576}'
-    say '{"kind":"workerAdded","text":"beta","rank":1,"done":2,"memory_bytes":1048576}'
+    say '{"kind":"workerAdded","text":"alpha","id":4241,"done":2,"memory_bytes":1048576}'
+    say '{"kind":"workerAdded","text":"beta","id":4242,"rank":1,"done":2,"memory_bytes":1048576}'
     say '{"kind":"workerPeak","rank":1,"done":900000000,"total":1000000000,"memory_bytes":950000000}'
     say '{"kind":"jobStart","name":"fit","id":1}'
 }
@@ -95,6 +95,13 @@ starts 2
 grep -q -- '--restored=true' "$work/words.2" || fail "the second start does not go on from the checkpoint"
 if grep -q -- '--restored' "$work/words.1"; then fail "the first start has nothing to go on from"; fi
 record 'j["status"] == "ok" and j["counts"]["restarts"] == 1 and len(j["warnings"]) == 1'
+# removed EXECUTOR REASON: what the event log says of an executor that is gone.
+removed() {
+    grep -h '"SparkListenerExecutorRemoved"' runs/spark-events/* | grep -q "\"Executor ID\":\"$1\",\"Removed Reason\":\"$2" ||
+        fail "executor $1 was not removed because $2: $(grep -h ExecutorRemoved runs/spark-events/*)"
+}
+removed 2 'worker 1 on beta was ended by signal 9 (Killed): it last held 858 MB'
+removed 1 'ended because worker 1 on beta was ended by signal 9'
 
 # Killed by somebody: no word of memory.
 play <<'EOF'
@@ -107,13 +114,46 @@ run $fit --workers 2
 expect_code 0
 expect_err 'nothing tells of too little memory'
 
+# A worker that ends itself, and a launcher that is killed: nobody knows of a worker.
+play <<'EOF'
+hello
+if [ "$n" = 1 ]; then
+    echo "--------------------------------------------------------------------------" >&2
+    echo "mpirun detected that one or more processes exited with non-zero status" >&2
+    echo "  Process name: [[38215,1],1]" >&2
+    echo "  Exit code:    7" >&2
+    echo "--------------------------------------------------------------------------" >&2
+    exit 7
+fi
+[ "$n" = 2 ] && kill -9 $$
+finish
+EOF
+run $fit --workers 2
+expect_code 0
+expect_err 'warning: worker 1 on beta ended with exit code 7 and without a word; starting again'
+expect_err 'warning: the launcher .*mpirun was ended by signal 9 \(Killed\); starting again'
+removed 2 'worker 1 on beta ended with exit code 7'
+removed 3 'ended because the launcher '
+removed 4 'ended because the launcher '
+
+# A worker that misses another says so: that is a loss, not the end of the command.
+play <<'EOF'
+hello
+if [ "$n" = 1 ]; then say '{"end":{"status":7,"exit_code":1,"is_loss":true,"error":"worker 0 on alpha: heard nothing from worker 1 on beta"}}'; exit 1; fi
+finish
+EOF
+run $fit --workers 2
+expect_code 0
+expect_err 'warning: the workers gave up: worker 0 on alpha: heard nothing from worker 1 on beta; starting again'
+starts 2
+
 # Hydra's words.
 play <<'EOF'
 hello
 if [ "$n" = 1 ]; then
     echo "===================================================================================" >&2
     echo "=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES" >&2
-    echo "=   PID 1234 RUNNING AT beta" >&2
+    echo "=   PID 4242 RUNNING AT beta" >&2
     echo "=   EXIT CODE: 9" >&2
     echo "===================================================================================" >&2
     echo "YOUR APPLICATION TERMINATED WITH THE EXIT STRING: Killed (signal 9)" >&2
@@ -124,7 +164,7 @@ finish
 EOF
 run $fit --workers 2 --mpi mpich
 expect_code 0
-expect_err 'warning: a worker on beta was ended by signal 9 .* at most 906 MB'
+expect_err 'warning: worker 1 on beta was ended by signal 9 .* at most 906 MB'
 expect_err '^a word of a worker$'
 if grep -q "BAD TERM\|EXIT STRING" "$err"; then fail "the launcher's words are shown"; fi
 

@@ -1,32 +1,94 @@
 #!/bin/sh
-# --workers with a real mpirun: the digest of one process, also after a worker was killed.
+# --workers with a real mpirun: the digest of one process, also after a worker was killed; a stop that reaches all.
 # shellcheck disable=SC2154,SC2034,SC1091,SC2086
 . "$(dirname "$0")/lib.sh"
 needs_parquet
-if ! command -v mpirun.openmpi >/dev/null || [ ! -e "$(dirname "$quern")/libquern_comm_openmpi.so" ]; then
+has_mpi() { command -v "$1" >/dev/null && [ -e "$(dirname "$quern")/libquern_comm_$2.so" ]; }
+if ! has_mpi mpirun.openmpi openmpi; then
     echo "skipped: Open MPI is not here"
     exit 77
 fi
 
 run datagen ratings --users 2000 --items 500 --ratings 100000 --out data --quiet
 expect_code 0
-fit="fit als --input data/ratings.csv --rank 64 --max-iter 30 --threads 1"
+fit="fit als --input data/ratings.csv --rank 64 --max-iter 60 --threads 1"
 run $fit --model one --json
 expect_code 0
 digest=$(json 'j["model_digest"]')
-run $fit --model two --json --workers 2
+run $fit --model two --json --workers 2 --max-iter 60
 expect_code 0
 expect_json 'j["model_digest"]' "$digest"
 expect_json 'len(j["workers"])' 2
+rm -rf runs
 
-"$quern" $fit --model three --json --workers 2 >"$out" 2>"$err" </dev/null &
-supervisor=$!
-sleep 2.5
-victim=$(pgrep -f -- '--as-rank=openmpi --run-id=.*three' | tail -n 1)
-[ -z "$victim" ] || kill -9 "$victim"
-wait "$supervisor"
-code=$?
-said="$fit --workers 2, a worker killed"
+# begin WORDS...: starts quern and waits until its record names two workers, of which some iterations are done.
+begin() {
+    said=$*
+    # A shell starts background jobs deaf to SIGINT; python gives it its ears back.
+    python3 -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])' \
+        "$quern" "$@" >"$out" 2>"$err" </dev/null &
+    supervisor=$!
+    for _ in $(seq 600); do
+        pids=$(python3 -c 'import glob, json
+j = json.load(open(glob.glob("runs/*/record.json")[0]))
+if len(j["iterations"]) > 1 and len(j["workers"]) == 2: print(*(w["pid"] for w in j["workers"]))' 2>/dev/null)
+        [ -n "$pids" ] && return
+        kill -0 $supervisor 2>/dev/null || fail "it has ended before its record named two workers"
+        sleep 0.05
+    done
+    fail "no two workers in half a minute"
+}
+finish() {
+    wait $supervisor
+    code=$?
+}
+all_gone() { for pid in $pids; do if kill -0 "$pid" 2>/dev/null; then fail "worker $pid lives on"; fi; done; }
+
+# The second of two is killed: named, with its host; the run goes on from its checkpoint to the same model.
+begin $fit --max-iter 400 --model three --json --workers 2
+victim=${pids#* }
+[ "$(cat "/proc/$victim/comm")" = "$(basename "$quern")" ] || fail "$victim is no worker"
+kill -9 "$victim" || fail "worker 1 could not be killed"
+finish
 expect_code 0
-expect_json 'j["model_digest"]' "$digest"
+all_gone
+expect_err "warning: worker 1 on $(hostname) was ended by signal 9 .* it last held .*; starting again on 2 workers \(restart 1 of 3\)"
+expect_json 'j["counts"]["restarts"]' 1
+grep -h '"SparkListenerExecutorRemoved"' runs/spark-events/* | grep -q '"Executor ID":"2","Removed Reason":"worker 1 on ' ||
+    fail "the event log does not say why executor 2 was removed"
+restarted=$(json 'j["model_digest"]')
+rm -rf runs
+run $fit --max-iter 400 --model four --json
+expect_json 'j["model_digest"]' "$restarted"
+rm -rf runs
+
+# A stop reaches every worker: nothing is left of them or of the model, and the record says so.
+stopped() { # stopped SIGNAL CODE FLAVOUR
+    begin $fit --max-iter 1000 --model five --workers 2 --mpi "$3"
+    kill -s "$1" $supervisor
+    finish
+    expect_code "$2"
+    all_gone
+    expect_one_error
+    expect_err 'stopped; nothing was left half written'
+    expect_err 'go on with: quern fit als --resume als-'
+    [ ! -e five ] || fail "a run that was stopped left a model"
+    grep -q '"status":"cancelled","exit_code":'"$2" runs/*/record.json || fail "the record is not closed as cancelled"
+    [ -z "$(find runs/spark-events -name '*.inprogress')" ] || fail "the event log is not closed"
+    id=$(sed -n 's/.*--resume //p' "$err")
+}
+for flavour in openmpi mpich; do
+    [ $flavour = openmpi ] || has_mpi mpiexec.mpich mpich || continue
+    for pair in INT:130 TERM:143; do
+        stopped "${pair%:*}" "${pair#*:}" $flavour
+        [ "$flavour$pair" = openmpiTERM:143 ] || rm -rf runs
+    done
+    [ $flavour = openmpi ] || continue
+    # What was stopped on two workers goes on in one process, with less memory.
+    sed -i 's/"max_iter":1000/"max_iter":60/' runs/*/record.json
+    run fit als --resume "$id" --workers 1 --max-iter 400 --memory 200m --json
+    expect_code 0
+    expect_json 'j["model_digest"]' "$restarted"
+    rm -rf runs five
+done
 echo "workers: fine"
