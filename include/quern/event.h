@@ -50,11 +50,11 @@ typedef enum qn_event_kind {
  *                  it, memory_bytes and disk_bytes that it takes now (both 0: dropped)
  *   WORKER_ADDED   text = host, done = cores it may use, memory_bytes = its limit, id = number of
  *                  its process
- *   WORKER_LOST    rank = which, -1 where nobody knows; name = its host, text = why, id = the signal
- *                  that ended it, done = bytes it last held, memory_bytes = most it held, total =
- *                  what its container allows; each 0 or NULL where not known. All that was open is
- *                  over: who goes on starts jobs and stages anew, and a stage of a name that the job
- *                  has had is its next attempt
+ *   WORKER_LOST    rank = which, -1 where nobody knows; name = its host, text = why, id = the
+ *                  signal that ended it, done = bytes it last held, memory_bytes = most it held,
+ *                  total = what its container allows; each 0 or NULL where not known. All that was
+ *                  open is over: who goes on starts jobs and stages anew, and a stage of a name
+ *                  that the job has had is its next attempt
  *   WORKER_PEAK    parent = stage id; memory_bytes = most it held. parent 0: a sign of life, with
  *                  done = bytes held now, total = what its container allows (0: no limit), id =
  *                  processes killed there for memory, rows = threads that have worked, value =

@@ -286,6 +286,7 @@ done:
 qn_status qn_cli_checkpoint_open(qn_cli *cli, int32_t t)
 {
     const qn_resume_options *o = cli->values[t];
+    const int32_t workers = qn_size(cli->ctx);
     qn_checkpoint_options options = {.resume = cli->resume != NULL || cli->globals->restored,
                                      .command = cli->command->name};
     char *dir = NULL;
@@ -293,7 +294,7 @@ qn_status qn_cli_checkpoint_open(qn_cli *cli, int32_t t)
     qn_status st = QN_OK;
 
     QN_TRY(share_place(cli, o, &dir));
-    QN_TRY(qn_resume_interval(cli->ctx, o, cli->globals->workers, &options.interval));
+    QN_TRY(qn_resume_interval(cli->ctx, o, workers, &options.interval));
     if (!dir && options.interval > 0)
         QN_TRY(qn_fail(cli->ctx, QN_EINVAL,
                        "--checkpoint-interval needs a folder: give --checkpoint-dir"));

@@ -34,6 +34,7 @@ struct qn_record {
     qn_workers workers; /* as their signs of life say */
     bool is_supervisor; /* the work is theirs alone */
     bool is_foreign;    /* another process writes it */
+    bool is_restarted;  /* workers were lost, and no iteration has been told of since */
     double last_write;
     qn_process process;
     qn_context *ctx; /* until it is closed */
@@ -300,6 +301,9 @@ static void on_step(qn_record *record, const qn_event *event)
 {
     qn_json *j = &record->iterations;
 
+    if (record->is_restarted) /* those behind the last checkpoint are done anew */
+        qn_record_past_cut(j, event->done - 1);
+    record->is_restarted = false;
     qn_json_open(j, NULL, '{');
     qn_json_int(j, "iteration", event->done);
     qn_json_real(j, "loss", event->value);
@@ -418,6 +422,8 @@ static void record_sink(void *user, const qn_event *event)
         break;
     case QN_EVENT_WORKER_LOST: /* what was open is over */
         record->open_jobs = 0;
+        record->is_restarted = true;
+        qn_tree_drop_arrays(&record->tree);
         qn_workers_clear(&record->workers);
         break;
     case QN_EVENT_PROGRESS:

@@ -85,6 +85,17 @@ void qn_tree_text(qn_tree *tree, const char *path, const char *value)
     }
 }
 
+void qn_tree_drop_arrays(qn_tree *tree)
+{
+    int64_t kept = 0;
+
+    for (int64_t i = 0; i < tree->n; i++)
+        if (!leaf_at(tree, i)->is_element)
+            *leaf_at(tree, kept++) = *leaf_at(tree, i);
+    tree->n = kept;
+    tree->leaves.length = (size_t)kept * sizeof(leaf);
+}
+
 static void leaf_json(const qn_tree *tree, const leaf *l, const char *key, qn_json *j)
 {
     switch (l->kind) {

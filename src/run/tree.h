@@ -21,6 +21,8 @@ void qn_tree_real(qn_tree *tree, const char *path, double value);
 void qn_tree_text(qn_tree *tree, const char *path, const char *value);
 /* Adds to a number that may be there. */
 void qn_tree_add_real(qn_tree *tree, const char *path, double value);
+/* Forgets the elements of all arrays: they are told of anew. */
+void qn_tree_drop_arrays(qn_tree *tree);
 /* The object below `path` ("" for all) as member `key`. */
 void qn_tree_json(const qn_tree *tree, const char *path, const char *key, qn_json *j);
 /* The same members into an object that is already open. */

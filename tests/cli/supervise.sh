@@ -80,9 +80,9 @@ record 'j["status"] == "failed" and "line 3" in j["error"] and j["exit_code"] ==
 
 # A worker is killed for memory: told which, where, its limit and peak, and started again.
 play <<'EOF'
-hello; step 1; echo "half a result"
+hello; say '{"kind":"fact","name":"data.files[]","text":"a.csv"}'; step 1; step 2; echo "half a result"
 [ "$n" = 1 ] && killed
-echo "whole result"; finish
+step 3; echo "whole result"; finish
 EOF
 run $fit --workers 2
 expect_code 0
@@ -95,6 +95,7 @@ starts 2
 grep -q -- '--restored=true' "$work/words.2" || fail "the second start does not go on from the checkpoint"
 if grep -q -- '--restored' "$work/words.1"; then fail "the first start has nothing to go on from"; fi
 record 'j["status"] == "ok" and j["counts"]["restarts"] == 1 and len(j["warnings"]) == 1'
+record '[i["iteration"] for i in j["iterations"]] == [1, 2, 3] and j["data"]["files"] == ["a.csv"]'
 # removed EXECUTOR REASON: what the event log says of an executor that is gone.
 removed() {
     grep -h '"SparkListenerExecutorRemoved"' runs/spark-events/* | grep -q "\"Executor ID\":\"$1\",\"Removed Reason\":\"$2" ||
