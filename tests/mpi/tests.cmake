@@ -12,4 +12,10 @@ if(TARGET quern)
         RUN_SERIAL ON ENVIRONMENT "QN_QUERN=${CMAKE_BINARY_DIR}/quern;QN_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
     endforeach()
   endforeach()
+  # With more workers than this machine has cores, which MPICH does not bear.
+  foreach(script IN ITEMS sweep soak)
+    add_test(NAME mpi_${script} COMMAND sh ${CMAKE_SOURCE_DIR}/tests/mpi/${script}.sh openmpi)
+    set_tests_properties(mpi_${script} PROPERTIES LABELS mpi TIMEOUT 600 SKIP_RETURN_CODE 77 RUN_SERIAL ON
+      ENVIRONMENT "QN_QUERN=${CMAKE_BINARY_DIR}/quern;QN_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
+  endforeach()
 endif()
