@@ -40,6 +40,7 @@ struct qn_command;
 struct qn_progress;
 struct qn_record;
 struct qn_resume;
+struct qn_run_log;
 struct qn_spark_log;
 
 /* One call of the program. Everything is borrowed by the command and freed by main. */
@@ -58,6 +59,7 @@ typedef struct qn_cli {
     struct qn_resume *resume;         /* the run to go on with; NULL: a new one */
     struct qn_checkpoint *checkpoint; /* of the job under way; NULL: none */
     struct qn_spark_log *log;         /* its event log; NULL: none is kept */
+    struct qn_run_log *run_log;       /* the same in words */
     bool is_supervisor;               /* the work is done by workers that this process starts */
     struct qn_relay *relay;           /* in a worker: the way to the supervisor; NULL: none */
     bool has_lost_worker;             /* in a worker: it fails since another is gone */

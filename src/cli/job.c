@@ -9,6 +9,7 @@
 #include "run/progress.h"
 #include "run/record.h"
 #include "run/resume.h"
+#include "run/run_log.h"
 #include "run/runs.h"
 #include "run/spark_log.h"
 
@@ -66,6 +67,42 @@ done:
     return st;
 }
 
+/* The command as it was given, with the full names of its options. */
+static void command_text(const qn_cli *cli, qn_string *out)
+{
+    qn_string_addf(out, "quern %s", cli->command->name);
+    for (int64_t i = 0; i < cli->args->n_values; i++) {
+        char option[64];
+
+        qn_cli_option_name(cli->args->value[i].param->name, option);
+        qn_string_addf(out, " %s=%s", option, cli->args->value[i].text);
+    }
+    for (int64_t i = 0; i < cli->n_arguments; i++)
+        qn_string_addf(out, " %s", cli->argument[i]);
+}
+
+/* The log in words, beside the record. */
+static qn_status open_run_log(qn_cli *cli)
+{
+    const char *record = qn_record_path(cli->record);
+    const char *name = record ? strrchr(record, '/') : NULL;
+    qn_string path = {0}, command = {0};
+    qn_status st = QN_OK;
+
+    if (!name)
+        return QN_OK;
+    qn_string_addf(&path, "%.*s/%s", (int)(name - record), record, QN_RUN_LOG_FILE);
+    command_text(cli, &command);
+    if (path.failed || command.failed)
+        QN_TRY(qn_fail(cli->ctx, QN_ENOMEM, "not enough memory for the log of the run"));
+    QN_TRY(
+        qn_run_log_open(cli->ctx, qn_string_text(&path), qn_string_text(&command), &cli->run_log));
+done:
+    qn_string_release(&path);
+    qn_string_release(&command);
+    return st;
+}
+
 qn_status qn_cli_job_start(qn_cli *cli, const char *prefix)
 {
     const bool has_dir = strcmp(cli->globals->runs_dir, "none") != 0;
@@ -88,6 +125,8 @@ qn_status qn_cli_job_start(qn_cli *cli, const char *prefix)
     if (keep)
         QN_TRY(qn_runs_sweep(cli->ctx, cli->globals->runs_dir, NULL));
     QN_TRY(qn_record_open(cli->ctx, &options, &cli->record));
+    if (keep)
+        QN_TRY(open_run_log(cli));
     if (keep && cli->globals->event_log)
         QN_TRY(open_log(cli, options.parameters));
     if (!cli->is_supervisor) {
@@ -131,6 +170,7 @@ qn_status qn_cli_job_end(qn_cli *cli, qn_status st, const char *members)
     if (cli->relay)
         qn_string_add(&cli->members, members ? members : "");
     qn_spark_log_close(cli->ctx, cli->log, st);
+    qn_run_log_close(cli->ctx, cli->run_log, st);
     if (cli->record)
         end = qn_record_close(cli->ctx, cli->record, st, code);
     if (st == QN_OK && end == QN_OK && cli->globals->json && cli->record && !cli->relay)

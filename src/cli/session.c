@@ -16,6 +16,7 @@
 #include "engine/comm_module.h"
 #include "run/progress.h"
 #include "run/record.h"
+#include "run/run_log.h"
 #include "run/spark_log.h"
 
 #define SMALL_BYTES      ((size_t)64 << 20) /* budget of a context that holds no data */
@@ -232,6 +233,7 @@ static int run_in_context(qn_cli *cli, qn_context *early)
         free(cli->values[t]);
     qn_context_free(cli->ctx);
     qn_spark_log_free(cli->log);
+    qn_run_log_free(cli->run_log);
     qn_record_free(cli->record);
     qn_progress_free(cli->progress);
     qn_report_free(cli);

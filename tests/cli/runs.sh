@@ -24,6 +24,13 @@ expect_out '^  ratings by user +all workers '
 expect_out '^SPARK UI EVIDENCE – After Data Loading$'
 expect_out '^  Job 1 \(fit\): RUNNING, stages \[1-2\]$'
 expect_out '^  Job 1 \(fit\): SUCCEEDED, stages \[1-2\]$'
+# The same in words: the command, then lines with time and level.
+[ "$(head -n 1 "runs/$log/run.log")" = "Command: quern fit als --input=data/ratings.csv --split=random:0.8 --rank=2 --max-iter=1 --partitions=3 --model=m" ] ||
+    fail "the first line of run.log is not the command: $(head -n 1 "runs/$log/run.log")"
+if sed 1d "runs/$log/run.log" | grep -vE '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z (INFO|WARN|ERROR) .'; then fail "lines without time or level"; fi
+for words in 'load: done in ' 'train_records = [0-9]+' 'partitions\.users\.sizes\[\] = [0-9]+' 'als: iteration 1 of 1 in ' 'rmse = [0-9]' 'ended well'; do
+    grep -qE "Z INFO $words" "runs/$log/run.log" || fail "run.log has no $words"
+done
 run runs show last
 expect_code 0
 expect_out '^no event log of this run was kept$'
