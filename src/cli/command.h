@@ -61,6 +61,7 @@ typedef struct qn_cli {
     struct qn_spark_log *log;         /* its event log; NULL: none is kept */
     struct qn_run_log *run_log;       /* the same in words */
     bool is_supervisor;               /* the work is done by workers that this process starts */
+    int32_t n_workers;                /* that a supervisor starts at first */
     struct qn_relay *relay;           /* in a worker: the way to the supervisor; NULL: none */
     bool has_lost_worker;             /* in a worker: it fails since another is gone */
     struct qn_event_gather_box *box;  /* in a worker: what it will hand to worker 0 */

@@ -49,8 +49,9 @@ void qn_cli_job_parameters(const qn_cli *cli, qn_json *j, const char *key)
 /* The event log, beside the record; without a record there is none. */
 static qn_status open_log(qn_cli *cli, const char *parameters)
 {
-    const char *runs_dir = cli->globals->runs_dir;
-    qn_string dir = {0};
+    const char *runs_dir = cli->globals->runs_dir, *hosts = cli->globals->hosts;
+    const int32_t workers = cli->is_supervisor ? cli->n_workers : qn_size(cli->ctx);
+    qn_string dir = {0}, master = {0};
     qn_spark_log_options options = {
         .run_id = qn_record_id(cli->record),
         .name = cli->command->name,
@@ -60,10 +61,17 @@ static qn_status open_log(qn_cli *cli, const char *parameters)
 
     qn_string_addf(&dir, "%s/%s", runs_dir, QN_SPARK_LOG_FOLDER);
     options.dir = qn_string_text(&dir);
+    if (hosts)
+        qn_string_addf(&master, "mpi://%s", hosts);
+    else
+        qn_string_addf(&master, "mpi[%d]", (int)workers);
+    if (workers > 1 || hosts)
+        options.master = qn_string_text(&master);
     QN_TRY(cli->resume ? qn_spark_log_resume(cli->ctx, &options, &cli->log)
                        : qn_spark_log_open(cli->ctx, &options, &cli->log));
 done:
     qn_string_release(&dir);
+    qn_string_release(&master);
     return st;
 }
 
@@ -129,8 +137,11 @@ qn_status qn_cli_job_start(qn_cli *cli, const char *prefix)
         QN_TRY(open_run_log(cli));
     if (keep && cli->globals->event_log)
         QN_TRY(open_log(cli, options.parameters));
+    if (keep)
+        qn_cli_resume_warn(cli);
     if (!cli->is_supervisor) {
         qn_emit_this_worker(cli->ctx);
+        qn_emit_pulse(cli->ctx); /* so that the record knows limit and size from the start */
         qn_context_pulse(cli->ctx, PULSE_SECONDS);
     }
 done:

@@ -18,6 +18,9 @@
 static const char *const may_change[] = {"checkpoint_dir", "checkpoint_interval", "resume",
                                          "overwrite", "partitions"};
 static const char *const may_grow[] = {"max_iter"};
+/* What no record keeps, since it may differ: said again where a run is to be gone on with. */
+static const char *const resources[] = {"workers", "hosts",   "hostfile", "mpi",
+                                        "memory",  "threads", "scratch"};
 
 #define IS_ONE_OF(name, list) is_one_of((name), (list), sizeof(list) / sizeof *(list))
 
@@ -170,11 +173,12 @@ static qn_status merge_kernels(qn_context *ctx, const qn_resume *resume, qn_cli_
     return QN_OK;
 }
 
-static const char *asked_for(const qn_cli_args *args)
+/* An option of checkpoints as it was given; NULL: it was not. */
+static const char *asked_for(const qn_cli_args *args, const char *name)
 {
     for (int64_t i = 0; i < args->n_values; i++)
         if (args->table[args->value[i].table] == &qn_resume_table &&
-            !strcmp(args->value[i].param->name, "resume"))
+            !strcmp(args->value[i].param->name, name))
             return args->value[i].text;
     return NULL;
 }
@@ -218,16 +222,33 @@ done:
 
 qn_status qn_cli_resume(qn_context *ctx, qn_cli *cli, qn_cli_args *args, qn_cli_globals *globals)
 {
-    const char *run = asked_for(args);
+    const char *run = asked_for(args, "resume");
     qn_status st = QN_OK;
 
     if (!run)
         return QN_OK;
     QN_NEW0(ctx, cli->resume, 1, "the run to resume");
-    QN_TRY(qn_resume_find(ctx, globals->runs_dir, run, cli->command->name, cli->resume));
+    QN_TRY(qn_resume_find(ctx, globals->runs_dir, asked_for(args, "checkpoint_dir"), run,
+                          cli->command->name, cli->resume));
     QN_TRY(merge(ctx, cli, args, globals));
 done:
     return st;
+}
+
+void qn_cli_resume_warn(const qn_cli *cli)
+{
+    const qn_resume *resume = cli->resume;
+
+    if (resume && resume->is_elsewhere)
+        qn_emit_warning(cli->ctx,
+                        "the run %s worked on another host, where it cannot be looked at from "
+                        "here: make sure that it has ended",
+                        resume->run_id);
+    if (resume && resume->is_rebuilt)
+        qn_emit_warning(cli->ctx,
+                        "the record of the run %s has gone or is damaged: its options are those "
+                        "that its checkpoint tells of, and a new record is begun",
+                        resume->run_id);
 }
 
 void qn_cli_resume_free(qn_cli *cli)
@@ -300,11 +321,6 @@ qn_status qn_cli_checkpoint_open(qn_cli *cli, int32_t t)
                        "--checkpoint-interval needs a folder: give --checkpoint-dir"));
     if (!dir)
         goto done;
-    if (cli->resume && cli->resume->is_elsewhere)
-        qn_emit_warning(cli->ctx,
-                        "the run %s worked on another host, where it cannot be looked at from "
-                        "here: make sure that it has ended",
-                        cli->resume->run_id);
     qn_cli_job_parameters(cli, &parameters, NULL);
     options.dir = dir;
     options.run_id = dir + strlen(dir) + 1;
@@ -338,6 +354,16 @@ bool qn_cli_resume_hint(const qn_cli *cli, qn_string *out)
     if (!can || !cli->record || !qn_record_path(cli->record))
         return false;
     qn_string_addf(out, "quern %s --resume %s", cli->command->name, qn_record_id(cli->record));
+    for (int64_t i = 0; i < cli->args->n_values; i++) {
+        const qn_cli_value *value = &cli->args->value[i];
+        char option[64];
+
+        if (cli->args->table[value->table] != &qn_cli_global_table ||
+            !IS_ONE_OF(value->param->name, resources))
+            continue;
+        qn_cli_option_name(value->param->name, option);
+        qn_string_addf(out, " %s %s", option, value->text);
+    }
     if (strcmp(cli->globals->runs_dir, "runs") != 0)
         qn_string_addf(out, " --runs-dir %s", cli->globals->runs_dir);
     return true;

@@ -9,6 +9,8 @@
  * that was not given, and refuses those that were given another value, but for the ones that may
  * change. cli->resume is then set; `globals` get the run's folder and kernel set. */
 qn_status qn_cli_resume(qn_context *ctx, qn_cli *cli, qn_cli_args *args, qn_cli_globals *globals);
+/* What is not as it should be with that run, as warnings into the new record; for worker 0. */
+void qn_cli_resume_warn(const qn_cli *cli);
 void qn_cli_resume_free(qn_cli *cli);
 
 /* Opens the checkpoints of the job under way, as table `t` of the command says, and attaches them

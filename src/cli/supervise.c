@@ -485,6 +485,7 @@ qn_status qn_supervise_run(qn_cli *cli)
     s->is_restored = cli->resume != NULL;
     qn_child_adopt_orphans();
     QN_TRY(prepare(s));
+    cli->n_workers = s->workers;
     QN_TRY(qn_cli_job_start(cli, run_prefix(cli->command)));
     QN_TRY(qn_watch_open(s));
     st = supervise(s);

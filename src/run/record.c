@@ -34,6 +34,7 @@ struct qn_record {
     qn_workers workers; /* as their signs of life say */
     bool is_supervisor; /* the work is theirs alone */
     bool is_foreign;    /* another process writes it */
+    bool has_pulse;     /* a worker has told of its limit */
     bool is_restarted;  /* workers were lost, and no iteration has been told of since */
     double last_write;
     qn_process process;
@@ -336,7 +337,10 @@ static void on_worker(qn_record *record, const qn_event *event)
     if (!qn_workers_note(&record->workers, event))
         return;
     sample(record);
-    if (qn_seconds() - record->last_write > REFRESH_SECONDS)
+    if (!record->has_pulse && event->kind == QN_EVENT_WORKER_PEAK && event->parent == 0) {
+        record->has_pulse = true; /* limit and size are known: in case it is killed at once */
+        write_record(record, false);
+    } else if (qn_seconds() - record->last_write > REFRESH_SECONDS)
         write_record(record, false);
 }
 
@@ -455,9 +459,11 @@ static qn_status make_run_dir(qn_context *ctx, qn_record *record, const qn_recor
     gmtime_r(&now, &civil);
     strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &civil);
     if (options->resumed) { /* of several workers only one writes */
-        if (options->runs_dir)
-            snprintf(record->path, sizeof record->path, "%s/%s/record.json", options->runs_dir,
-                     record->id);
+        if (options->runs_dir) {
+            snprintf(dir, sizeof dir, "%s/%s", options->runs_dir, record->id);
+            QN_TRY(qn_make_dirs(ctx, dir)); /* the checkpoint may be all that is left of it */
+            snprintf(record->path, sizeof record->path, "%s/record.json", dir);
+        }
         return QN_OK;
     }
     if (options->runs_dir)

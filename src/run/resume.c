@@ -67,7 +67,8 @@ static const char *text_of(const json_t *object, const char *key)
     return text ? text : "";
 }
 
-/* A folder that holds a record: .../RUNS_DIR/ID or .../RUNS_DIR/ID/checkpoint. */
+/* A folder that holds a record: .../RUNS_DIR/ID or .../RUNS_DIR/ID/checkpoint. *record NULL: none.
+ */
 static qn_status read_folder(qn_context *ctx, const char *path, char **record, char **runs_dir)
 {
     qn_status st = QN_OK;
@@ -83,10 +84,8 @@ static qn_status read_folder(qn_context *ctx, const char *path, char **record, c
         if (slash)
             *slash = '\0';
     }
-    if (!*record)
-        QN_TRY(qn_fail(ctx, QN_ENOTFOUND, "%s is no folder of a run: there is no record.json in it",
-                       path));
-    QN_TRY(qn_strdup(ctx, *folder ? folder : "/", runs_dir));
+    if (*record)
+        QN_TRY(qn_strdup(ctx, *folder ? folder : "/", runs_dir));
 done:
     free(file);
     free(folder);
@@ -145,19 +144,81 @@ done:
     return st;
 }
 
-qn_status qn_resume_find(qn_context *ctx, const char *runs_dir, const char *run,
-                         const char *command, qn_resume *resume)
+/* The record, if it is there and whole. */
+static qn_status read_record(qn_context *ctx, const char *runs_dir, const char *run, bool is_folder,
+                             qn_resume *resume)
 {
+    qn_status st = is_folder ? read_folder(ctx, run, &resume->record, &resume->runs_dir)
+                             : qn_runs_show(ctx, runs_dir, run, &resume->record);
+    json_t *record = st == QN_OK && resume->record ? json_loads(resume->record, 0, NULL) : NULL;
+
+    if (st == QN_OK && resume->record && !json_is_object(record)) {
+        qn_free(resume->record);
+        resume->record = NULL;
+    }
+    json_decref(record);
+    return st;
+}
+
+/* FOLDER/NAME as the place of checkpoints. */
+static qn_status rebuild_from(qn_context *ctx, const char *folder, const char *name,
+                              qn_resume *resume)
+{
+    char *path = name ? qn_path_join(folder, name) : strdup(folder);
     qn_status st = QN_OK;
 
-    *resume = (qn_resume){0};
-    if (strchr(run, '/') || (qn_path_is_dir(run) && strcmp(run, "last") != 0)) {
-        QN_TRY(read_folder(ctx, run, &resume->record, &resume->runs_dir));
+    if (!path)
+        return qn_fail(ctx, QN_ENOMEM, "no memory for a path");
+    if (!resume->record && qn_path_is_dir(path))
+        st = qn_resume_rebuild(ctx, path, &resume->record);
+    resume->is_rebuilt = resume->record != NULL;
+    free(path);
+    return st;
+}
+
+/* The run as its checkpoint tells of it, wherever that may lie. */
+static qn_status rebuild(qn_context *ctx, const char *runs_dir, const char *checkpoint_dir,
+                         const char *run, bool is_folder, qn_resume *resume)
+{
+    qn_status st = QN_OK;
+    qn_string own = {0};
+
+    qn_string_addf(&own, "%s/checkpoint", run);
+    if (is_folder) {
+        QN_TRY(rebuild_from(ctx, run, "checkpoint", resume));
+        QN_TRY(rebuild_from(ctx, run, NULL, resume));
     } else {
-        QN_TRY(qn_runs_show(ctx, runs_dir, run, &resume->record));
-        QN_TRY(qn_strdup(ctx, runs_dir, &resume->runs_dir));
+        QN_TRY(rebuild_from(ctx, runs_dir, qn_string_text(&own), resume));
+        if (checkpoint_dir)
+            QN_TRY(rebuild_from(ctx, checkpoint_dir, run, resume));
     }
-    QN_TRY(take_record(ctx, command, resume));
+done:
+    qn_string_release(&own);
+    return st;
+}
+
+qn_status qn_resume_find(qn_context *ctx, const char *runs_dir, const char *checkpoint_dir,
+                         const char *run, const char *command, qn_resume *resume)
+{
+    const bool is_folder = strchr(run, '/') || (qn_path_is_dir(run) && strcmp(run, "last") != 0);
+    qn_status st, found;
+
+    *resume = (qn_resume){0};
+    found = st = read_record(ctx, runs_dir, run, is_folder, resume);
+    if (st != QN_OK && st != QN_ENOTFOUND)
+        goto done;
+    if (!resume->record)
+        st = rebuild(ctx, runs_dir, checkpoint_dir, run, is_folder, resume);
+    if (st == QN_OK && !resume->record)
+        st = found != QN_OK ? qn_runs_show(ctx, runs_dir, run, &resume->record)
+                            : qn_fail(ctx, QN_ENOTFOUND,
+                                      "%s is no folder of a run: there is neither a whole "
+                                      "record.json in it nor a checkpoint",
+                                      run);
+    if (st == QN_OK && !resume->runs_dir)
+        st = qn_strdup(ctx, runs_dir, &resume->runs_dir);
+    if (st == QN_OK)
+        st = take_record(ctx, command, resume);
 done:
     if (st != QN_OK)
         qn_resume_release(resume);

@@ -231,6 +231,21 @@ static bool is_reported(qn_context *ctx, const char *path)
     return strcmp(status, "running") != 0;
 }
 
+/* Of several, the one that held most tells the story. */
+static json_t *largest_worker(json_t *workers)
+{
+    json_t *largest = json_array_get(workers, 0);
+
+    for (size_t w = 1; w < json_array_size(workers); w++) {
+        json_t *worker = json_array_get(workers, w);
+
+        if (int_of(json_object_get(worker, "peak_bytes")) >
+            int_of(json_object_get(largest, "peak_bytes")))
+            largest = worker;
+    }
+    return largest;
+}
+
 /* What the record of a dead run last knew of its memory; false: nothing. */
 static bool read_last_use(qn_context *ctx, const char *path, qn_worker_use *use)
 {
@@ -241,7 +256,7 @@ static bool read_last_use(qn_context *ctx, const char *path, qn_worker_use *use)
     *use = (qn_worker_use){0};
     if (read_record(ctx, path, &text, &record) != QN_OK)
         qn_error_clear(ctx);
-    worker = json_array_get(json_object_get(record, "workers"), 0);
+    worker = largest_worker(json_object_get(record, "workers"));
     use->held = int_of(json_object_get(worker, "held_bytes"));
     use->peak = int_of(json_object_get(worker, "peak_bytes"));
     use->limit = int_of(json_object_get(worker, "limit_bytes"));
@@ -259,6 +274,21 @@ static bool has_oom_kill_since(const qn_worker_use *use)
 
     qn_system_read(&now);
     return now.oom_kills > use->oom_kills;
+}
+
+/* Whether its command can go on where it was broken off. */
+static bool is_resumable(qn_context *ctx, const char *path)
+{
+    char *text = NULL;
+    json_t *record = NULL;
+    bool is;
+
+    if (read_record(ctx, path, &text, &record) != QN_OK)
+        qn_error_clear(ctx);
+    is = json_object_get(json_object_get(record, "parameters"), "resume") != NULL;
+    json_decref(record);
+    qn_free(text);
+    return is;
 }
 
 static void warn_of_death(qn_context *ctx, const qn_run_info *run)
@@ -284,6 +314,8 @@ static void warn_of_death(qn_context *ctx, const qn_run_info *run)
         qn_string_addf(&text, "it last held %s. If the system killed it for memory, give --memory",
                        size);
     }
+    if (is_resumable(ctx, run->path))
+        qn_string_addf(&text, "; go on with: quern %s --resume %s", run->command, run->run_id);
     qn_string_addf(&text, "; its record is %s", run->path);
     qn_emit_warning(ctx, "%s", qn_string_text(&text));
     qn_string_release(&text);

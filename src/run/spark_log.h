@@ -19,7 +19,7 @@ typedef struct qn_spark_log_options {
     const char *dir;        /* made if it is not there */
     const char *run_id;     /* App ID; letters, digits, '-' and '_' */
     const char *name;       /* App Name: "fit als" */
-    const char *master;     /* "local[8]", "mpi://a:2,b"; NULL: local[threads] */
+    const char *master;     /* "local[8]", "mpi[5]", "mpi://a:2,b"; NULL: local[threads] */
     const char *parameters; /* a JSON object: Spark properties quern.<name>; NULL: none */
 } qn_spark_log_options;
 

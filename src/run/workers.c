@@ -135,6 +135,9 @@ void qn_worker_why(const qn_worker_use *use, int signal_number, bool killed, qn_
     if (!is_kill || !(killed || is_near)) {
         if (signal_number == SIGKILL)
             qn_string_add(out, "; nothing tells of too little memory, so somebody ended it");
+        else if (is_kill)
+            qn_string_add(out, "; nothing tells of too little memory: somebody ended it, or the "
+                               "machine stopped");
         return;
     }
     qn_string_addf(out, "; %s for memory (exit 137)",
