@@ -57,7 +57,7 @@ static void become(const qn_launch_line *line, char **environment, pid_t parent,
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
     setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_PDEATHSIG, line->death_signal > 0 ? line->death_signal : SIGKILL);
     if (getppid() == parent && null >= 0 && dup2(null, STDIN_FILENO) >= 0 &&
         dup2(out[1], STDOUT_FILENO) >= 0 && dup2(err[1], STDERR_FILENO) >= 0)
         execvpe(line->word[0], line->word, environment);
@@ -93,6 +93,7 @@ qn_status qn_child_start(qn_context *ctx, const qn_launch_line *line, qn_child *
         st = qn_fail_errno(ctx, QN_EIO, errno, "cannot start %s", line->word[0]);
         goto done;
     }
+    setpgid(pid, pid); /* here too: it is so when the first signal is sent, whoever comes first */
     close(report[1]);
     report[1] = -1;
     if (read(report[0], &error, sizeof error) == (ssize_t)sizeof error) {

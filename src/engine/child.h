@@ -1,5 +1,5 @@
-/* A child process with its output in pipes, and the end of everything that it started. For
- * processes without threads. */
+/* A child process with its output in pipes, and the end of everything that it started. For the main
+ * thread of processes that start nothing else: whatever runs below them is ended too. */
 #ifndef QN_ENGINE_CHILD_H
 #define QN_ENGINE_CHILD_H
 
@@ -16,8 +16,9 @@ typedef struct qn_child {
 } qn_child;
 #define QN_CHILD_NONE ((qn_child){.out = -1, .err = -1})
 
-/* Starts it in a process group of its own, reading nothing, and killed as soon as this process is
- * gone. QN_EUNAVAILABLE names what cannot be executed. */
+/* Starts it in a process group of its own, reading nothing, and killed (or sent the line's signal)
+ * as soon as this process is gone; to be called from the main thread. QN_EUNAVAILABLE names what
+ * cannot be executed. */
 qn_status qn_child_start(qn_context *ctx, const qn_launch_line *line, qn_child *child);
 /* Whether it has ended; wait_status then tells how, as of waitpid. Does not wait. */
 bool qn_child_has_ended(qn_child *child);

@@ -27,6 +27,7 @@ typedef struct qn_launch_line {
     int64_t n;
     char **variable;
     int64_t n_variables;
+    int death_signal; /* that it gets once this process is gone; 0: SIGKILL */
 } qn_launch_line;
 
 /* The launcher of the flavour in the folders of `path` ("/usr/bin:/bin"); 4096 bytes. What is not

@@ -14,8 +14,9 @@ typedef struct sweep_child {
 
 /* Runs argv[0] (a path; argv ends with NULL) in a process group of its own, with no input, and
  * waits for it. Its group is asked to end (SIGTERM), and five seconds later made to, when `timeout`
- * seconds are over (0: never) or the context is cancelled; the kernel asks it when this process
- * dies in whatever way. Errors  QN_ENOTFOUND it cannot be started; QN_EIO; QN_ENOMEM;
+ * seconds are over (0: never) or the context is cancelled; whatever is left below this process then
+ * is ended too; the kernel asks it when this process dies in whatever way. For the main thread.
+ * Errors  QN_EUNAVAILABLE it cannot be started; QN_EIO; QN_ENOMEM;
  * QN_ECANCELLED, the child being gone then too. How the child fails is no error of this call.
  * Release *child whatever happens. */
 qn_status sweep_child_run(qn_context *ctx, const char *const *argv, double timeout,

@@ -238,7 +238,7 @@ static void a_program_that_is_not_there_is_named(void **state)
     stage *s = *state;
 
     s->word[0] = "/nowhere/quern";
-    CHECK_EQ(sweep(s), QN_ENOTFOUND);
+    CHECK_EQ(sweep(s), QN_EUNAVAILABLE);
     CHECK_ERROR(s->ctx, "/nowhere/quern");
 }
 

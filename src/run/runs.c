@@ -247,20 +247,22 @@ static json_t *largest_worker(json_t *workers)
 }
 
 /* What the record of a dead run last knew of its memory; false: nothing. */
-static bool read_last_use(qn_context *ctx, const char *path, qn_worker_use *use)
+static bool read_last_use(qn_context *ctx, const qn_run_info *run, qn_worker_use *use)
 {
     char *text = NULL;
     json_t *record = NULL;
     json_t *worker;
 
     *use = (qn_worker_use){0};
-    if (read_record(ctx, path, &text, &record) != QN_OK)
+    if (read_record(ctx, run->path, &text, &record) != QN_OK)
         qn_error_clear(ctx);
     worker = largest_worker(json_object_get(record, "workers"));
     use->held = int_of(json_object_get(worker, "held_bytes"));
     use->peak = int_of(json_object_get(worker, "peak_bytes"));
     use->limit = int_of(json_object_get(worker, "limit_bytes"));
     use->oom_kills = int_of(json_object_get(worker, "oom_kills"));
+    if (use->peak < run->peak_bytes) /* at the end of a job, after its last sign of life */
+        use->peak = run->peak_bytes;
     json_decref(record);
     qn_free(text);
     return use->peak > 0;
@@ -304,7 +306,7 @@ static void warn_of_death(qn_context *ctx, const qn_run_info *run)
         qn_string_addf(&text, " with %s rows read", count);
     }
     qn_string_add(&text, "; ");
-    if (read_last_use(ctx, run->path, &use)) {
+    if (read_last_use(ctx, run, &use)) {
         qn_worker_why(&use, 0, has_oom_kill_since(&use), &text);
     } else {
         char size[32] = "an unknown size";
