@@ -28,8 +28,8 @@ typedef struct qn_resume {
 qn_status qn_resume_find(qn_context *ctx, const char *runs_dir, const char *checkpoint_dir,
                          const char *run, const char *command, qn_resume *resume);
 void qn_resume_release(qn_resume *resume);
-/* The record of a run as the newest whole checkpoint in `folder` has it, as JSON text; NULL if there
- * is none. Checkpoints of the run are then looked for in that folder. */
+/* The record of a run as the newest whole checkpoint in `folder` has it, as JSON text; NULL if
+ * there is none. Checkpoints of the run are then looked for in that folder. */
 qn_status qn_resume_rebuild(qn_context *ctx, const char *folder, char **record);
 
 /* The interval as qn_checkpoint_options has it; QN_EINVAL unless it is "auto" or -1 and above.
