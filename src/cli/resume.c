@@ -316,7 +316,7 @@ qn_status qn_cli_checkpoint_open(qn_cli *cli, int32_t t)
 
     QN_TRY(share_place(cli, o, &dir));
     QN_TRY(qn_resume_interval(cli->ctx, o, workers, &options.interval));
-    if (!dir && options.interval > 0)
+    if (!dir && options.interval > 0 && !qn_name_equal(o->checkpoint_interval, "auto"))
         QN_TRY(qn_fail(cli->ctx, QN_EINVAL,
                        "--checkpoint-interval needs a folder: give --checkpoint-dir"));
     if (!dir)
