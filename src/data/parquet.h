@@ -6,6 +6,11 @@
 #include "quern/sink.h"
 #include "quern/source.h"
 
+/* Bytes that DuckDB takes beside what it asks the budget for, while one reader or writer runs:
+ * pages of the library, its buffers and slack. Measured; charged as long as it runs, and told by
+ * `plan`. */
+#define QN_PARQUET_RESERVE ((size_t)48 << 20)
+
 /* Files, folders and Hive layouts (year=2020/month=1/...: partition columns appear in the schema).
  * Files may differ in columns: one that a file lacks is missing there (added columns, schema
  * evolution). QN_EUNAVAILABLE tells how to install the module. */

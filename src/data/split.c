@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "base/text.h"
 #include "data/ratings_sort.h"
+#include "data/sides.h"
 #include "data/split.h"
 #include "data/triples_blocks.h"
 #include "engine/comm.h"
@@ -359,31 +360,49 @@ void qn_split_rows(const qn_split *split, const qn_triples_view *v, uint8_t *par
 }
 
 typedef struct split_job {
+    qn_context *ctx;
     const qn_split *split;
-    uint8_t *part;
+    qn_sides *sides;
+    int64_t max_rows;
+    uint8_t **part; /* [threads] of a block; made when a thread comes first */
 } split_job;
 
 static qn_status split_block(void *arg, const qn_triples_view *v, int64_t block, int32_t thread)
 {
     const split_job *job = arg;
+    qn_context *ctx = job->ctx;
+    qn_status st = QN_OK;
 
-    (void)block;
-    (void)thread;
-    qn_split_rows(job->split, v, job->part + v->first);
-    return QN_OK;
+    if (!job->part[thread])
+        QN_NEW(ctx, job->part[thread], job->max_rows, "parts of rows");
+    qn_split_rows(job->split, v, job->part[thread]);
+    QN_TRY(qn_sides_put(ctx, job->sides, block, job->part[thread]));
+done:
+    return st;
 }
 
 qn_status qn_triples_split(qn_context *ctx, const qn_triples *triples, const qn_split_spec *spec,
-                           uint8_t *part)
+                           qn_sides **sides)
 {
-    split_job job = {.part = part};
+    const int32_t n_threads = qn_context_threads(ctx);
+    split_job job = {.ctx = ctx, .max_rows = qn_triples_max_rows(triples)};
     qn_split *split = NULL;
     qn_status st = QN_OK;
 
+    *sides = NULL;
     QN_TRY(qn_split_open(ctx, triples, spec, &split));
     job.split = split;
+    QN_TRY_ALL(qn_sides_create(ctx, triples, 2, &job.sides));
+    QN_TRY_ALL(
+        qn_calloc_array(ctx, (void **)&job.part, n_threads, sizeof *job.part, "parts of rows"));
     QN_TRY_ALL(qn_triples_each(ctx, triples, split_block, &job));
+    *sides = job.sides;
+    job.sides = NULL;
 done:
+    for (int32_t t = 0; job.part && t < n_threads; t++)
+        qn_free(job.part[t]);
+    qn_free(job.part);
+    qn_sides_free(job.sides);
     qn_split_close(split);
     return st;
 }

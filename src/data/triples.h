@@ -84,16 +84,23 @@ typedef struct qn_split_spec {
 } qn_split_spec;
 /* "random:0.8", "temporal:0.8", "leave-one-out"; QN_EINVAL says what is allowed. */
 qn_status qn_split_parse(qn_context *ctx, const char *text, int64_t seed, qn_split_spec *spec);
-/* part[n] is 1 for test. Collective. */
+/* Part 1 of *sides (data/sides.h) is for test. Collective. */
+typedef struct qn_sides qn_sides;
 qn_status qn_triples_split(qn_context *ctx, const qn_triples *triples, const qn_split_spec *spec,
-                           uint8_t *part);
+                           qn_sides **sides);
 
-/* Takes the rows with part[i] == keep out of `from` (part NULL: all); ids that no longer occur on
- * any rank leave the dictionaries if `compact`. Collective. */
-qn_status qn_triples_take(qn_context *ctx, const qn_triples *from, const uint8_t *part,
-                          uint8_t keep, bool compact, qn_triples **out);
+/* Rows of one part, or of all parts but that. */
+typedef struct qn_choice {
+    const qn_sides *sides;
+    uint8_t part;
+    bool others;
+} qn_choice;
+/* Takes the rows of `choice` out of `from`; ids that no longer occur on any rank leave the
+ * dictionaries if `compact`. Collective. */
+qn_status qn_triples_take(qn_context *ctx, const qn_triples *from, const qn_choice *choice,
+                          bool compact, qn_triples **out);
 
-/* Both parts of a split at once, needing nothing by row: *from is consumed block by block and NULL
+/* Both parts of a split at once, needing a bit by row: *from is consumed block by block and NULL
  * afterwards, whatever happens. Ids without training rows leave the dictionaries of *train; *test
  * keeps all. Both keep the counts. Collective. */
 qn_status qn_triples_cut(qn_context *ctx, qn_triples **from, const qn_split_spec *spec,

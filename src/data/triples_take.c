@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/context.h"
 #include "base/pool.h"
+#include "data/sides.h"
 #include "data/split.h"
 #include "data/triples_blocks.h"
 #include "engine/comm.h"
@@ -23,9 +24,8 @@ typedef struct side_rows {
 typedef struct take_job {
     qn_context *ctx;
     const qn_triples *from;
-    const qn_split *split; /* NULL: `side` says it, or all rows are of `one` */
-    const uint8_t *side;   /* [from->n] */
-    uint8_t one;
+    const qn_choice *choice; /* its rows are part 0, others are left; NULL: `sides` says it */
+    qn_sides *sides;
     bool consume;
     side_rows part[2];
     uint8_t **own; /* [threads] sides of a block's rows; made when a thread comes first */
@@ -36,20 +36,18 @@ typedef struct take_job {
 static qn_status choose(take_job *job, const qn_triples_view *v, int32_t thread,
                         const uint8_t **sides)
 {
+    const qn_choice *c = job->choice;
     qn_context *ctx = job->ctx;
+    uint8_t *own;
     qn_status st = QN_OK;
 
-    if (job->side) {
-        *sides = job->side + v->first;
-        return QN_OK;
-    }
     if (!job->own[thread])
-        QN_NEW(ctx, job->own[thread], job->max_rows, "sides of rows");
-    if (job->split)
-        qn_split_rows(job->split, v, job->own[thread]);
-    else
-        memset(job->own[thread], job->one, (size_t)v->n);
-    *sides = job->own[thread];
+        QN_NEW(ctx, job->own[thread], job->max_rows, "parts of rows");
+    own = job->own[thread];
+    QN_TRY(qn_sides_get(ctx, c ? c->sides : job->sides, v->first, v->n, own));
+    for (int64_t i = 0; c && i < v->n; i++)
+        own[i] = (own[i] == c->part) == c->others;
+    *sides = own;
 done:
     return st;
 }
@@ -313,18 +311,18 @@ static void take_release(take_job *job)
         part_release(&job->part[p], job->from->n_blocks);
 }
 
-qn_status qn_triples_take(qn_context *ctx, const qn_triples *from, const uint8_t *part,
-                          uint8_t keep, bool compact, qn_triples **out)
+qn_status qn_triples_take(qn_context *ctx, const qn_triples *from, const qn_choice *choice,
+                          bool compact, qn_triples **out)
 {
-    take_job job = {.ctx = ctx, .from = from, .side = part, .one = keep};
+    take_job job = {.ctx = ctx, .from = from, .choice = choice};
     qn_status st = QN_OK;
 
     *out = NULL;
-    QN_TRY_ALL(qn_triples_create(ctx, from->has_time, &job.part[keep].to));
-    job.part[keep].compact = compact;
+    QN_TRY_ALL(qn_triples_create(ctx, from->has_time, &job.part[0].to));
+    job.part[0].compact = compact;
     QN_TRY(take_all(&job));
-    *out = job.part[keep].to;
-    job.part[keep].to = NULL;
+    *out = job.part[0].to;
+    job.part[0].to = NULL;
 done:
     take_release(&job);
     return st;
@@ -334,12 +332,10 @@ qn_status qn_triples_cut(qn_context *ctx, qn_triples **from, const qn_split_spec
                          qn_triples **train, qn_triples **test)
 {
     take_job job = {.ctx = ctx, .from = *from, .consume = true};
-    qn_split *split = NULL;
     qn_status st = QN_OK;
 
     *train = *test = NULL;
-    QN_TRY(qn_split_open(ctx, job.from, spec, &split));
-    job.split = split;
+    QN_TRY(qn_triples_split(ctx, job.from, spec, &job.sides));
     job.part[0].compact = true;
     for (int32_t p = 0; p < 2; p++)
         QN_TRY_ALL(qn_triples_create(ctx, job.from->has_time, &job.part[p].to));
@@ -349,7 +345,7 @@ qn_status qn_triples_cut(qn_context *ctx, qn_triples **from, const qn_split_spec
     job.part[0].to = job.part[1].to = NULL;
 done:
     take_release(&job);
-    qn_split_close(split);
+    qn_sides_free(job.sides);
     qn_triples_free(*from);
     *from = NULL;
     return st;

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/pool.h"
+#include "data/sides.h"
 #include "data/triples_testing.h"
 #include "engine/comm.h"
 
@@ -349,13 +350,14 @@ typedef struct read_input {
     answer answer[4];
 } read_input;
 
-static qn_status part_fingerprint(qn_context *ctx, const qn_triples *t, const uint8_t *part,
+static qn_status part_fingerprint(qn_context *ctx, const qn_triples *t, const qn_sides *sides,
                                   uint8_t keep, uint64_t *fingerprint, int64_t *n)
 {
+    const qn_choice choice = {sides, 1, keep == 0}; /* of two parts: the other, or the one */
     qn_triples *taken = NULL;
     qn_status st = QN_OK;
 
-    QN_TRY(qn_triples_take(ctx, t, part, keep, true, &taken));
+    QN_TRY(qn_triples_take(ctx, t, &choice, true, &taken));
     QN_TRY(qn_triples_fingerprint(ctx, taken, fingerprint));
     *n = taken->n;
     QN_TRY(qn_comm_sum_int64(ctx, n, 1));
@@ -372,15 +374,14 @@ static qn_status read_on_rank(qn_context *ctx, void *arg)
     qn_status st = QN_OK;
     qn_triples *t = NULL;
     qn_ratings *r = NULL;
-    uint8_t *part = NULL;
+    qn_sides *sides = NULL;
     int64_t n = 0;
 
     QN_TRY(qn_split_parse(ctx, input->split, 42, &spec));
     QN_TRY(qn_triples_read(ctx, &input->options, true, true, &t));
-    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&part, t->n, 1, "parts"));
-    QN_TRY(qn_triples_split(ctx, t, &spec, part));
-    QN_TRY(part_fingerprint(ctx, t, part, 0, &a->train, &n));
-    QN_TRY(part_fingerprint(ctx, t, part, 1, &a->test, &a->n_test));
+    QN_TRY(qn_triples_split(ctx, t, &spec, &sides));
+    QN_TRY(part_fingerprint(ctx, t, sides, 0, &a->train, &n));
+    QN_TRY(part_fingerprint(ctx, t, sides, 1, &a->test, &a->n_test));
     QN_TRY(qn_ratings_from_triples(ctx, &t, 0, &r));
     a->fingerprint = r->fingerprint;
     a->n = r->n_ratings;
@@ -391,7 +392,7 @@ static qn_status read_on_rank(qn_context *ctx, void *arg)
     if (n + a->n_test != a->n || a->train + a->test != a->fingerprint)
         st = qn_fail(ctx, QN_EINTERNAL, "the parts are not the whole");
 done:
-    qn_free(part);
+    qn_sides_free(sides);
     qn_triples_free(t);
     qn_ratings_free(r);
     return st;
@@ -493,16 +494,21 @@ static void temporal_and_leave_one_out_take_the_last_rows(void **state)
     qn_split_spec spec = {QN_SPLIT_TEMPORAL, 0.6, 0};
     qn_triples *t = NULL, *taken = NULL;
     flat_rows rows;
+    qn_sides *sides = NULL;
     uint8_t part[5];
 
     (void)state;
     CHECK_OK(ctx, read_text(ctx, "r.csv", text, NULL, true, &t));
-    CHECK_OK(ctx, qn_triples_split(ctx, t, &spec, part));
+    CHECK_OK(ctx, qn_triples_split(ctx, t, &spec, &sides));
+    CHECK_OK(ctx, qn_sides_get(ctx, sides, 0, 5, part));
     assert_memory_equal(part, temporal, 5);
+    qn_sides_free(sides);
     spec.kind = QN_SPLIT_LEAVE_ONE_OUT;
-    CHECK_OK(ctx, qn_triples_split(ctx, t, &spec, part));
+    CHECK_OK(ctx, qn_triples_split(ctx, t, &spec, &sides));
+    CHECK_OK(ctx, qn_sides_get(ctx, sides, 0, 5, part));
     assert_memory_equal(part, last, 5);
-    CHECK_OK(ctx, qn_triples_take(ctx, t, part, 1, true, &taken));
+    CHECK_OK(ctx, qn_triples_take(ctx, t, &(qn_choice){sides, 1, false}, true, &taken));
+    qn_sides_free(sides);
     CHECK_EQ(taken->n, 2);
     CHECK_EQ(taken->items.n, 2);
     CHECK_EQ(taken->items.number[0], 11);
@@ -512,7 +518,8 @@ static void temporal_and_leave_one_out_take_the_last_rows(void **state)
     qn_triples_free(taken);
     qn_triples_free(t);
     CHECK_OK(ctx, read_text(ctx, "r.csv", "userId,movieId,rating\n1,2,3\n", NULL, false, &t));
-    CHECK_EQ(qn_triples_split(ctx, t, &spec, part), QN_EINVAL);
+    CHECK_EQ(qn_triples_split(ctx, t, &spec, &sides), QN_EINVAL);
+    assert_null(sides);
     CHECK_ERROR(ctx, "--timestamp-col");
     qn_triples_free(t);
     close_context(ctx);

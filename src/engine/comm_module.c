@@ -23,14 +23,20 @@
 /* What tells the flavours apart. */
 typedef struct flavour_row {
     const char *name, *file, *package, *used_for, *advice;
+    /* Memory that it does not ask a budget for: of its own, and for each process that it talks to.
+     * tests/mpi/ranks.c measures it on 1 to 7 processes after messages of 32 MiB: Open MPI 2.9 MB
+     * and 0.15 MB each, MPICH 6 MB. */
+    size_t reserve, reserve_each;
 } flavour_row;
 
 static const flavour_row flavours[] = {
     {"openmpi", "libquern_comm_openmpi.so", "openmpi-bin", "workers over Open MPI",
      "apt-get install openmpi-bin, or libopenmpi-dev and \"make build\" again where it was built "
-     "without"},
+     "without",
+     (size_t)4 << 20, (size_t)256 << 10},
     {"mpich", "libquern_comm_mpich.so", "mpich", "workers over MPICH",
-     "apt-get install mpich, or libmpich-dev and \"make build\" again where it was built without"},
+     "apt-get install mpich, or libmpich-dev and \"make build\" again where it was built without",
+     (size_t)7 << 20, (size_t)256 << 10},
 };
 
 static const flavour_row *find_flavour(const char *name)
@@ -46,6 +52,13 @@ const char *qn_comm_package(const char *flavour)
     const flavour_row *row = find_flavour(flavour);
 
     return row ? row->package : NULL;
+}
+
+size_t qn_comm_reserve(const char *flavour, int32_t size)
+{
+    const flavour_row *row = find_flavour(flavour);
+
+    return row ? row->reserve + (size_t)size * row->reserve_each : 0;
 }
 
 static qn_status open_module(qn_context *ctx, const char *flavour, const qn_comm_module **module)
@@ -377,7 +390,10 @@ qn_status qn_comm_open(qn_context *ctx, const char *flavour)
         host_name(host, sizeof host);
         return qn_fail_prefix(ctx, st, "on %s", host);
     }
-    st = get_acquainted(ctx);
+    st = qn_comm_agree(
+        ctx, qn_budget_charge(ctx, (int64_t)qn_comm_reserve(flavour, ctx->comm->size), "MPI"));
+    if (st == QN_OK)
+        st = get_acquainted(ctx);
     qn_budget_settle(ctx->budget);
     return st;
 }

@@ -28,6 +28,9 @@ qn_status qn_comm_share_host(qn_context *ctx, bool threads, bool memory);
 
 /* "4.1.4"; NULL text and QN_EUNAVAILABLE where module or MPI is missing. For `doctor`. */
 qn_status qn_comm_version(qn_context *ctx, const char *flavour, const char **version);
+/* Bytes that `flavour` takes in each of `size` processes beside what it asks the budget for.
+ * qn_comm_open charges them; `plan` tells of them. 0: there is no such flavour. */
+size_t qn_comm_reserve(const char *flavour, int32_t size);
 /* The Debian packages that bring `flavour`: "openmpi-bin". */
 const char *qn_comm_package(const char *flavour);
 

@@ -4,8 +4,9 @@
 
 #include "base/context.h"
 #include "base/system.h"
+#include "data/parquet.h"
 #include "data/triples.h"
-#include "engine/comm.h"
+#include "engine/comm_module.h"
 
 #define PLAN .group = "Plan"
 
@@ -27,12 +28,6 @@ static const qn_param rows_of_table[] = {
 };
 const qn_params qn_plan_table = {
     "plan", rows_of_table, sizeof rows_of_table / sizeof *rows_of_table, sizeof(qn_plan_options)};
-
-/* Memory that libraries take beyond what they ask the budget for. MPI, measured after collectives
- * of 32 MiB on 2 and 3 workers: Open MPI 2.4 and 2.9 MB, MPICH 5.8 MB. */
-#define RESERVE_DUCKDB     ((size_t)48 << 20)
-#define RESERVE_MPI        ((size_t)8 << 20)
-#define RESERVE_MPI_WORKER ((size_t)512 << 10) /* for each worker that it talks to */
 
 /* Ratings that are trained on, of those that the input holds. */
 static qn_status training_share(qn_context *ctx, const char *split, double users, double ratings,
@@ -115,8 +110,8 @@ static void lay_out(const qn_plan_options *o, const qn_ratings_options *ratings,
     qn_system_read(&system);
     share = system.cores_usable / o->workers;
     r->cores = system.cores_usable;
-    r->reserve_duckdb = saves || r->sample.is_parquet ? RESERVE_DUCKDB : 0;
-    r->reserve_mpi = o->workers > 1 ? RESERVE_MPI + (size_t)o->workers * RESERVE_MPI_WORKER : 0;
+    r->reserve_duckdb = saves || r->sample.is_parquet ? QN_PARQUET_RESERVE : 0;
+    r->reserve_mpi = o->workers > 1 ? qn_comm_reserve("openmpi", o->workers) : 0;
     r->layout = (qn_als_layout){
         .workers = o->workers,
         .threads = threads > 0 ? threads

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/context.h"
 #include "base/file.h"
+#include "data/sides.h"
 #include "lifecycle/rows.h"
 
 static const qn_param rows_of_table[] = {
@@ -21,9 +22,10 @@ const qn_params qn_split_table = {
     "split", rows_of_table, sizeof rows_of_table / sizeof *rows_of_table, sizeof(qn_split_options)};
 
 typedef struct split_job {
-    const uint8_t *part; /* [n] 1: test */
+    qn_sides *sides; /* 1: test */
     int64_t n, done;
-    uint8_t *keep; /* [capacity] */
+    int64_t n_test;
+    uint8_t *part, *keep; /* [capacity] */
     int64_t capacity;
     qn_sink *sink[2];
 } split_job;
@@ -37,12 +39,16 @@ static qn_status write_batch(qn_context *ctx, void *arg, const qn_rows *rows, co
     if (job->done + batch->n_rows > job->n)
         return qn_fail(ctx, QN_EDATA, "the input changed while it was read: run it again");
     if (batch->n_rows > job->capacity) {
+        QN_GROW(ctx, job->part, batch->n_rows, "a batch of rows");
         QN_GROW(ctx, job->keep, batch->n_rows, "a batch of rows");
         job->capacity = batch->n_rows;
     }
+    QN_TRY(qn_sides_get(ctx, job->sides, job->done, batch->n_rows, job->part));
+    for (int64_t r = 0; r < batch->n_rows; r++)
+        job->n_test += job->part[r];
     for (uint8_t side = 0; side < 2; side++) {
         for (int64_t r = 0; r < batch->n_rows; r++)
-            job->keep[r] = job->part[job->done + r] == side;
+            job->keep[r] = job->part[r] == side;
         QN_TRY(qn_rows_write(ctx, rows, batch, job->keep, NULL, job->sink[side]));
     }
     job->done += batch->n_rows;
@@ -87,21 +93,15 @@ static qn_status cut(qn_context *ctx, const qn_split_options *options,
     const double start = qn_seconds();
     split_job job = {0};
     qn_triples *triples = NULL;
-    uint8_t *part = NULL;
     qn_rejects rejects;
     qn_status st = QN_OK;
 
     QN_TRY(open_sinks(ctx, options, rows, &job));
     QN_TRY(qn_triples_read(ctx, ratings, need_time, need_time, &triples));
-    QN_NEW(ctx, part, triples->n, "sides of rows");
-    QN_TRY(qn_triples_split(ctx, triples, spec, part));
+    QN_TRY(qn_triples_split(ctx, triples, spec, &job.sides));
     result->counts = triples->counts;
     result->load_s = qn_seconds() - start;
-    job.part = part;
     job.n = triples->n;
-    for (int64_t i = 0; i < triples->n; i++)
-        result->test_records += part[i];
-    result->train_records = triples->n - result->test_records;
     qn_triples_free(triples);
     triples = NULL;
     QN_TRY(qn_rows_each(ctx, rows, QN_BAD_ROW_SKIP, &rejects, write_batch, &job));
@@ -112,6 +112,8 @@ static qn_status cut(qn_context *ctx, const qn_split_options *options,
                      (long long)job.done, (long long)job.n);
         goto done;
     }
+    result->test_records = job.n_test;
+    result->train_records = job.n - job.n_test;
     QN_TRY(qn_sink_commit(ctx, &job.sink[0]));
     st = qn_sink_commit(ctx, &job.sink[1]);
     if (st != QN_OK && !options->overwrite)
@@ -122,8 +124,9 @@ static qn_status cut(qn_context *ctx, const qn_split_options *options,
 done:
     for (int32_t side = 0; side < 2; side++)
         qn_sink_abandon(&job.sink[side]);
+    qn_free(job.part);
     qn_free(job.keep);
-    qn_free(part);
+    qn_sides_free(job.sides);
     qn_triples_free(triples);
     return st;
 }

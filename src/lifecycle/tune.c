@@ -8,6 +8,8 @@
 #include "base/context.h"
 #include "base/file.h"
 #include "base/rng.h"
+#include "data/sides.h"
+#include "data/triples_blocks.h"
 #include "engine/comm.h"
 #include "lifecycle/events.h"
 #include "lifecycle/tune_grid.h"
@@ -63,7 +65,8 @@ typedef struct tune_job {
     qn_split_spec split;
     qn_triples *all;
     int64_t n_ratings; /* of all ranks */
-    uint8_t *fold;     /* [all->n] 0 .. folds - 1; of a split: 0 test, 1 train */
+    qn_sides *fold;    /* 0 .. folds - 1; of a split: 1 test */
+    uint8_t **drawn;   /* [threads] of a block; made when a thread comes first */
     double *score;     /* [points x folds] of the metric */
 } tune_job;
 
@@ -110,26 +113,22 @@ static qn_status draw_folds(void *arg, const qn_triples_view *view, int64_t bloc
 {
     const tune_job *job = arg;
     const qn_triples *t = job->all;
+    qn_context *ctx = job->ctx;
+    uint8_t *drawn;
+    qn_status st = QN_OK;
 
-    (void)block;
-    (void)thread;
+    if (!job->drawn[thread])
+        QN_NEW(ctx, job->drawn[thread], qn_triples_max_rows(t), "folds of ratings");
+    drawn = job->drawn[thread];
     for (int64_t i = 0; i < view->n; i++) {
         const qn_random random =
             qn_philox(job->options->split_seed, QN_STREAM_FOLD, id_key(&t->users, view->user[i]),
                       id_key(&t->items, view->item[i]));
 
-        job->fold[view->first + i] = (uint8_t)(qn_uniform(&random, 0) * job->options->folds);
+        drawn[i] = (uint8_t)(qn_uniform(&random, 0) * job->options->folds);
     }
-    return QN_OK;
-}
-
-/* A split says 1 for test; folds want the test of fold 0 to be 0. */
-static qn_status draw_split(const tune_job *job)
-{
-    const qn_status st = qn_triples_split(job->ctx, job->all, &job->split, job->fold);
-
-    for (int64_t i = 0; st == QN_OK && i < job->all->n; i++)
-        job->fold[i] = !job->fold[i];
+    QN_TRY(qn_sides_put(ctx, job->fold, block, drawn));
+done:
     return st;
 }
 
@@ -138,7 +137,9 @@ static qn_status make_room(tune_job *job)
     qn_context *ctx = job->ctx;
     qn_status st = QN_OK;
 
-    QN_NEW(ctx, job->fold, job->all->n, "folds of ratings");
+    if (job->options->folds > 0)
+        QN_TRY(qn_sides_create(ctx, job->all, job->options->folds, &job->fold));
+    QN_NEW0(ctx, job->drawn, qn_context_threads(ctx), "folds of ratings");
     QN_NEW(ctx, job->score, job->result->n_rows * job->result->folds, "scores of the grid");
 done:
     return st;
@@ -160,7 +161,7 @@ static qn_status read_all(tune_job *job)
     if (job->options->folds > 0)
         QN_TRY_ALL(qn_triples_each(ctx, job->all, draw_folds, job));
     else
-        QN_TRY(draw_split(job));
+        QN_TRY(qn_triples_split(ctx, job->all, &job->split, &job->fold));
     job->n_ratings = job->all->n;
     QN_TRY(qn_comm_sum_int64(ctx, &job->n_ratings, 1));
     result->counts = job->all->counts;
@@ -176,15 +177,13 @@ static qn_status cut_fold(tune_job *job, int32_t fold, qn_ratings **train, qn_tr
 {
     qn_context *ctx = job->ctx;
     qn_status st = QN_OK;
-    uint8_t *is_test = NULL;
+    const uint8_t tested = job->options->folds > 0 ? (uint8_t)fold : 1;
+    const qn_choice out = {job->fold, tested, false}, in = {job->fold, tested, true};
     qn_triples *rest = NULL;
     int64_t n[2];
 
-    QN_TRY_ALL(qn_alloc_array(ctx, (void **)&is_test, job->all->n, sizeof *is_test, "a fold"));
-    for (int64_t i = 0; i < job->all->n; i++)
-        is_test[i] = job->fold[i] == fold;
-    QN_TRY(qn_triples_take(ctx, job->all, is_test, 1, false, test));
-    QN_TRY(qn_triples_take(ctx, job->all, is_test, 0, true, &rest));
+    QN_TRY(qn_triples_take(ctx, job->all, &out, false, test));
+    QN_TRY(qn_triples_take(ctx, job->all, &in, true, &rest));
     n[0] = rest->n;
     n[1] = (*test)->n;
     QN_TRY(qn_comm_sum_int64(ctx, n, 2));
@@ -194,7 +193,6 @@ static qn_status cut_fold(tune_job *job, int32_t fold, qn_ratings **train, qn_tr
     else
         QN_TRY(qn_ratings_from_triples(ctx, &rest, job->input->partitions, train));
 done:
-    qn_free(is_test);
     qn_triples_free(rest);
     return st;
 }
@@ -423,7 +421,10 @@ qn_status qn_tune_als_run(qn_context *ctx, const qn_tune_als_options *options,
     if (st != QN_OK)
         qn_tune_result_release(result);
     qn_triples_free(job.all);
-    qn_free(job.fold);
+    qn_sides_free(job.fold);
+    for (int32_t i = 0; job.drawn && i < qn_context_threads(ctx); i++)
+        qn_free(job.drawn[i]);
+    qn_free(job.drawn);
     qn_free(job.score);
     return st;
 }

@@ -13,6 +13,9 @@ for n in $(counts 1 2 3 5); do
     done
     echo "$n ranks: right"
 done
+for n in $(counts 1 2 3 5 7); do
+    ranks "$n" "$program" "$flavour" memory || exit 1
+done
 for n in $(counts 2 3); do
     ranks "$n" "$program" "$flavour" agree || exit 1
     ranks "$n" "$program" "$flavour" wait || exit 1

@@ -357,6 +357,47 @@ done:
     return st;
 }
 
+static size_t private_memory(void)
+{
+    qn_memory_use use;
+
+    qn_memory_use_read(&use);
+    return use.rss_anon + use.rss_shmem;
+}
+
+/* What MPI takes beyond what it asks the budget for, after large messages with every rank: at most
+ * what the budget was charged for it. `before_mpi` is what the process took then. */
+static qn_status check_memory(qn_context *ctx, size_t before_mpi)
+{
+    const int64_t n = (int64_t)32 << 20;
+    const int32_t size = qn_size(ctx);
+    const size_t reserve = qn_comm_reserve(ctx->comm->ops->name, size);
+    qn_status st = QN_OK;
+    size_t bytes[64], taken;
+    char *all = NULL;
+
+    for (int32_t r = 0; r < size; r++)
+        bytes[r] = (size_t)n / (size_t)size;
+    QN_NEW0(ctx, all, n, "messages");
+    for (int32_t i = 0; i < 3; i++) {
+        QN_TRY(
+            qn_comm_allgatherv(ctx, all + (size_t)qn_rank(ctx) * bytes[0], bytes[0], all, bytes));
+        QN_TRY(qn_comm_agree(ctx, QN_OK));
+    }
+    qn_free(all);
+    all = NULL;
+    taken = private_memory() - before_mpi;
+    printf("rank %d of %d: MPI takes %.1f MB of %.1f\n", (int)qn_rank(ctx), (int)size,
+           (double)taken * 1e-6, (double)reserve * 1e-6);
+    if (taken > reserve || qn_budget_used(ctx->budget) < reserve)
+        st = qn_fail(ctx, QN_EINTERNAL, "%zu bytes are taken, %zu reserved, %zu in the budget",
+                     taken, reserve, qn_budget_used(ctx->budget));
+    st = qn_comm_agree(ctx, st);
+done:
+    qn_free(all);
+    return st;
+}
+
 static const struct {
     const char *name;
     qn_status (*run)(qn_context *ctx);
@@ -383,17 +424,20 @@ int main(int argc, char **argv)
     const qn_context_options options = {.memory = (size_t)6 << 30, .threads = 1};
     qn_status (*run)(qn_context * ctx) = NULL;
     qn_context *ctx = NULL;
+    const bool is_memory = argc == 3 && strcmp(argv[2], "memory") == 0;
+    size_t before_mpi;
     qn_status st;
     int code;
 
     for (size_t i = 0; argc == 3 && i < sizeof cases / sizeof cases[0]; i++)
         if (strcmp(cases[i].name, argv[2]) == 0)
             run = cases[i].run;
-    if (!run || qn_context_create(&options, &ctx) != QN_OK)
+    if ((!run && !is_memory) || qn_context_create(&options, &ctx) != QN_OK)
         return 99;
+    before_mpi = private_memory();
     st = qn_comm_open(ctx, argv[1]);
     if (st == QN_OK)
-        st = run(ctx);
+        st = is_memory ? check_memory(ctx, before_mpi) : run(ctx);
     code = qn_status_exit_code(st);
     if (code != 0)
         fprintf(stderr, "rank %d ends with %d: %s\n", (int)qn_rank(ctx), code,

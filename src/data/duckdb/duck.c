@@ -7,11 +7,10 @@
 #include "base/alloc.h"
 #include "base/context.h"
 #include "base/stage.h"
+#include "data/parquet.h"
 
-/* Measured: pages of the library, its buffers and slack while one reader or writer runs. */
-#define RESERVE_BYTES ((int64_t)48 << 20)
-#define MEMORY_MIN    ((size_t)64 << 20)
-#define MEMORY_MAX    ((size_t)4 << 30)
+#define MEMORY_MIN ((size_t)64 << 20)
+#define MEMORY_MAX ((size_t)4 << 30)
 
 static qn_status fail_start(qn_context *ctx, const char *message)
 {
@@ -43,8 +42,8 @@ qn_status qn_duck_open(qn_context *ctx, qn_duck *duck)
 
     *duck = (qn_duck){.ctx = ctx};
     memory_text(ctx, memory);
-    QN_TRY(qn_budget_charge(ctx, RESERVE_BYTES, "DuckDB"));
-    duck->charged = RESERVE_BYTES;
+    QN_TRY(qn_budget_charge(ctx, (int64_t)QN_PARQUET_RESERVE, "DuckDB"));
+    duck->charged = (int64_t)QN_PARQUET_RESERVE;
     if (duckdb_create_config(&config) == DuckDBError)
         st = fail_start(ctx, "no configuration");
     for (size_t i = 0; st == QN_OK && i < sizeof settings / sizeof *settings; i++)
