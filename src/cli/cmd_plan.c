@@ -42,7 +42,7 @@ static void show_guess(const char *name, const qn_guess *guess)
 
 static void show_shape(const qn_plan_result *r)
 {
-    const qn_plan_sample *s = &r->sample;
+    const qn_rating_sample *s = &r->sample;
 
     printf("input     ");
     show_guess("ratings", &s->ratings);

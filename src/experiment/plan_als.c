@@ -59,7 +59,7 @@ static double of_guess(const qn_guess *guess, int which)
 }
 
 /* The shape at the estimate (0), at its least (-1) and at its most (1). */
-static qn_als_shape shape_of(const qn_plan_sample *s, double share, int which)
+static qn_als_shape shape_of(const qn_rating_sample *s, double share, int which)
 {
     return (qn_als_shape){
         .rows = {whole(of_guess(&s->distinct[0], which)), whole(of_guess(&s->distinct[1], which))},
@@ -70,18 +70,18 @@ static qn_als_shape shape_of(const qn_plan_sample *s, double share, int which)
     };
 }
 
-static void give_shape(const qn_plan_options *o, qn_plan_sample *s)
+static void give_shape(const qn_plan_options *o, qn_rating_sample *s)
 {
     const double rows[2] = {(double)o->users, (double)o->items};
     const double ratings = (double)o->ratings;
 
-    *s = (qn_plan_sample){.ratings = {ratings, ratings, ratings}, .share = 1, .is_coded = true};
+    *s = (qn_rating_sample){.ratings = {ratings, ratings, ratings}, .share = 1, .is_coded = true};
     for (int32_t side = 0; side < 2; side++)
         s->distinct[side] = (qn_guess){rows[side], rows[side], rows[side]};
 }
 
 static qn_status look(qn_context *ctx, const qn_plan_options *o, const qn_ratings_options *ratings,
-                      qn_plan_sample *sample)
+                      qn_rating_sample *sample)
 {
     const bool any = o->users > 0 || o->items > 0 || o->ratings > 0;
     const bool all = o->users > 0 && o->items > 0 && o->ratings > 0;
@@ -98,7 +98,7 @@ static qn_status look(qn_context *ctx, const qn_plan_options *o, const qn_rating
         return QN_OK;
     }
     options.input = o->input;
-    return qn_plan_sample_read(ctx, &options, sample);
+    return qn_rating_sample_read(ctx, &options, sample);
 }
 
 static void lay_out(const qn_plan_options *o, const qn_ratings_options *ratings, bool saves,
@@ -223,7 +223,7 @@ static void json_moved(const qn_plan_result *r, qn_json *j)
 
 void qn_plan_json(const qn_plan_result *r, qn_json *j)
 {
-    const qn_plan_sample *s = &r->sample;
+    const qn_rating_sample *s = &r->sample;
 
     qn_json_open(j, "shape", '{');
     json_guess(j, "users", s->distinct[0].best, s->distinct[0].least, s->distinct[0].most);

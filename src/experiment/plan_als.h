@@ -4,6 +4,7 @@
 #define QN_EXPERIMENT_PLAN_ALS_H
 
 #include "base/text.h"
+#include "data/rating_sample.h"
 #include "ml/als/als_bytes.h"
 #include "quern/ratings.h"
 
@@ -16,29 +17,9 @@ typedef struct qn_plan_options {
 } qn_plan_options;
 extern const qn_params qn_plan_table;
 
-/* An estimate and what it may be at least and at most; all equal where it is known. */
-typedef struct qn_guess {
-    double best, least, most;
-} qn_guess;
-
-typedef struct qn_plan_sample {
-    int64_t rows;         /* read */
-    int64_t units;        /* runs of rows that they come from, all over the input */
-    double share;         /* of the input that was read; 1: all of it */
-    qn_guess ratings;     /* of the whole input */
-    qn_guess distinct[2]; /* users, items */
-    double id_bytes[2];   /* of an id as text, 0: ids are numbers */
-    bool is_coded, is_clustered;
-    bool is_parquet;
-} qn_plan_sample;
-
-/* Reads at most about two million rows of the input. Errors as reading has them. */
-qn_status qn_plan_sample_read(qn_context *ctx, const qn_ratings_options *options,
-                              qn_plan_sample *sample);
-
 typedef struct qn_plan_result {
-    qn_plan_sample sample; /* rows 0: the shape was given */
-    qn_als_shape shape;    /* of the training ratings */
+    qn_rating_sample sample; /* rows 0: the shape was given */
+    qn_als_shape shape;      /* of the training ratings */
     qn_als_layout layout;
     qn_als_bytes best, least, most;
     int32_t max_iter;

@@ -10,6 +10,7 @@
 #include "engine/comm.h"
 #include "engine/phase.h"
 #include "lifecycle/events.h"
+#include "lifecycle/fit_als_room.h"
 #include "ml/model_dir.h"
 
 static const qn_param rows_of_table[] = {
@@ -59,6 +60,7 @@ static qn_status check(fit_job *job)
     QN_TRY(qn_params_check(ctx, &qn_als_table, job->als));
     if (o->split)
         QN_TRY(qn_split_parse(ctx, o->split, o->split_seed, &job->split));
+    QN_TRY(qn_fit_als_room_of_options(ctx, job->als, o->model != NULL));
     if (o->model && qn_rank(ctx) == 0) {
         QN_TRY(qn_model_dir_open(ctx, o->model, o->overwrite, &dir));
         qn_out_dir_abandon(&dir);
@@ -124,6 +126,8 @@ static qn_status load(fit_job *job)
     int64_t n[2];
     qn_status st = QN_OK;
 
+    QN_TRY_ALL(qn_fit_als_room_of_sample(ctx, job->input, job->als, &job->split,
+                                         job->options->model != NULL));
     QN_TRY(qn_triples_read(ctx, job->input, need_time, need_time, &job->train));
     QN_TRY(qn_triples_merge_duplicates(ctx, &job->train, rule));
     if (job->options->test.n > 0)
@@ -139,6 +143,7 @@ static qn_status load(fit_job *job)
         goto done;
     }
     job->result->test_records = n[1];
+    QN_TRY_ALL(qn_fit_als_room_of_ids(ctx, job->als, job->train));
     QN_TRY(qn_ratings_from_triples(ctx, &job->train, job->input->partitions, &job->ratings));
     take_counts(job);
 done:

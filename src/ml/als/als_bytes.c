@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/text.h"
 #include "data/ratings_layout.h"
 #include "ml/als/als_impl.h"
 
@@ -19,6 +20,34 @@ qn_als_fixed als_fixed_bytes(const als_equation *eq, int64_t rows, int32_t threa
         .factors = copies * (size_t)rows * (size_t)eq->stride * sizeof(float),
         .scratch = (size_t)threads * als_work_bytes(eq) + (size_t)n_cells * als_cell_bytes(eq),
     };
+}
+
+qn_status als_check_room(qn_context *ctx, const als_equation *eq, int64_t rows, int64_t n_cells,
+                         size_t room)
+{
+    const int32_t threads = qn_context_threads(ctx);
+    const qn_als_fixed fixed = als_fixed_bytes(eq, rows, threads, n_cells);
+    const size_t need = fixed.factors + fixed.scratch;
+    char text[4][32];
+
+    if (need <= room)
+        return QN_OK;
+    qn_format_bytes((double)need, text[0]);
+    qn_format_bytes((double)fixed.factors, text[1]);
+    qn_format_bytes((double)fixed.scratch, text[2]);
+    qn_format_bytes((double)room, text[3]);
+    return qn_fail(ctx, QN_ENOMEM,
+                   "rank %d needs %s (factors %s, scratch of %d threads %s) and %s are "
+                   "left: lower --rank or raise --memory",
+                   eq->params->rank, text[0], text[1], threads, text[2], text[3]);
+}
+
+qn_status qn_als_check_room(qn_context *ctx, const qn_als_params *params, int64_t users,
+                            int64_t items, size_t room)
+{
+    const als_equation eq = als_equation_of(ctx, params, qn_factor_stride(als_columns(params)));
+
+    return als_check_room(ctx, &eq, users + items, 0, room);
 }
 
 /* How a side is shared out: partitions of about equal weight, runs of them to workers. */

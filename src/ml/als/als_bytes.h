@@ -80,6 +80,13 @@ typedef struct qn_als_fixed {
     size_t factors, scratch;
 } qn_als_fixed;
 struct als_equation;
+/* Refuses a fit of so many rows whose factors and scratch are more than `room`, with the numbers:
+ * QN_ENOMEM. */
+qn_status als_check_room(qn_context *ctx, const struct als_equation *eq, int64_t rows,
+                         int64_t n_cells, size_t room);
+/* The same without cells of long rows, for who has not cut rows yet. */
+qn_status qn_als_check_room(qn_context *ctx, const qn_als_params *params, int64_t users,
+                            int64_t items, size_t room);
 qn_als_fixed als_fixed_bytes(const struct als_equation *eq, int64_t rows, int32_t threads,
                              int64_t n_cells);
 

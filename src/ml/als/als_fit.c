@@ -57,27 +57,6 @@ static void als_side_init(als_fit *fit, qn_side which, float *factors)
     side->end_cell = (side->end_row + cut->cell_rows - 1) / cut->cell_rows;
 }
 
-/* Says at once how much a fit needs, rather than at the array where it runs out. */
-static qn_status als_check_memory(const als_fit *fit)
-{
-    const qn_als_fixed fixed = als_fixed_bytes(
-        &fit->eq, fit->ratings->users.n + fit->ratings->items.n, fit->n_threads, fit->n_cells);
-    const size_t room = qn_context_room(fit->ctx);
-    const size_t need = fixed.factors + fixed.scratch;
-    char text[4][32];
-
-    if (need <= room)
-        return QN_OK;
-    qn_format_bytes((double)need, text[0]);
-    qn_format_bytes((double)fixed.factors, text[1]);
-    qn_format_bytes((double)fixed.scratch, text[2]);
-    qn_format_bytes((double)room, text[3]);
-    return qn_fail(fit->ctx, QN_ENOMEM,
-                   "fit als at rank %d needs %s (factors %s, scratch of %d threads %s) and %s are "
-                   "left: lower --rank or raise --memory",
-                   fit->params->rank, text[0], text[1], fit->n_threads, text[2], text[3]);
-}
-
 /* Cells for the long rows of either side: all of them if that is little, at least those of one row.
  */
 static int64_t als_cells_wanted(const als_fit *fit)
@@ -105,7 +84,8 @@ static qn_status als_alloc_scratch(als_fit *fit)
 
     fit->n_threads = qn_context_threads(ctx);
     fit->n_cells = als_cells_wanted(fit);
-    QN_TRY(als_check_memory(fit));
+    QN_TRY(als_check_room(ctx, &fit->eq, fit->ratings->users.n + fit->ratings->items.n,
+                          fit->n_cells, qn_context_room(ctx)));
     QN_NEW0(ctx, fit->work, fit->n_threads, "scratch of threads");
     for (int32_t t = 0; t < fit->n_threads; t++)
         QN_TRY(als_work_init(ctx, &fit->eq, &fit->work[t]));

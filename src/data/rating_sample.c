@@ -1,6 +1,8 @@
 /* How many ratings, users and items an input holds, from a part of it. Runs of rows are read here
  * and there; an id that turns up in one run alone stands for others that were not met, as in counts
  * of species (Chao and Lin 2012, sampling without replacement). */
+#include "data/rating_sample.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -10,7 +12,6 @@
 #include "base/context.h"
 #include "data/source_impl.h"
 #include "data/triples_columns.h"
-#include "experiment/plan_als.h"
 
 #define UNITS      24                  /* runs that are read */
 #define UNIT_ROWS  ((int64_t)1 << 17)  /* of each, at most */
@@ -209,7 +210,7 @@ static qn_guess guess_rows(const qn_source *source, const sampler *s, bool all_w
 }
 
 static void conclude(const sampler *s, const qn_source *source, bool all_whole, double squares,
-                     qn_plan_sample *out)
+                     qn_rating_sample *out)
 {
     out->ratings = guess_rows(source, s, all_whole, squares);
     out->rows = s->rows;
@@ -227,7 +228,7 @@ static void conclude(const sampler *s, const qn_source *source, bool all_whole, 
     }
 }
 
-static qn_status read_units(sampler *s, qn_source *source, qn_plan_sample *sample)
+static qn_status read_units(sampler *s, qn_source *source, qn_rating_sample *sample)
 {
     const int64_t n_splits = qn_source_n_splits(source);
     const int64_t n = n_splits < UNITS ? n_splits : UNITS;
@@ -251,15 +252,15 @@ done:
     return st;
 }
 
-qn_status qn_plan_sample_read(qn_context *ctx, const qn_ratings_options *options,
-                              qn_plan_sample *sample)
+qn_status qn_rating_sample_read(qn_context *ctx, const qn_ratings_options *options,
+                                qn_rating_sample *sample)
 {
     qn_ratings_options open = *options;
     sampler s = {.ctx = ctx};
     qn_source *source = NULL;
     qn_status st = QN_OK;
 
-    *sample = (qn_plan_sample){0};
+    *sample = (qn_rating_sample){0};
     if (open.split_bytes == 0)
         open.split_bytes = TEXT_SPLIT;
     QN_TRY(qn_ratings_source_open(ctx, &open, &source));
