@@ -14,6 +14,7 @@
 #include "cli/supervise.h"
 #include "cli/worker.h"
 #include "engine/comm_module.h"
+#include "engine/scratch.h"
 #include "run/progress.h"
 #include "run/record.h"
 #include "run/run_log.h"
@@ -214,6 +215,8 @@ static int run_in_context(qn_cli *cli, qn_context *early)
     st = qn_report_open(cli);
     if (st == QN_OK && cli->as_rank)
         st = qn_worker_begin(cli, cli->as_rank);
+    if (st == QN_OK && cli->globals->scratch && !cli->is_supervisor)
+        st = qn_comm_agree(cli->ctx, qn_scratch_check(cli->ctx, cli->globals->scratch));
     if (st == QN_OK)
         st = qn_report_begin(cli);
     if (st == QN_OK)

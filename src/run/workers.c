@@ -116,9 +116,10 @@ static void add_held(const qn_worker_use *use, qn_string *out)
     qn_format_bytes((double)use->limit, limit);
     qn_string_addf(out, "it last held %s", held);
     if (use->peak > use->held)
-        qn_string_addf(out, ", at most %s,", peak);
+        qn_string_addf(out, ", at most %s", peak);
     if (use->limit > 0)
-        qn_string_addf(out, " of the %s that its container allows", limit);
+        qn_string_addf(out, "%s of the %s that its container allows",
+                       use->peak > use->held ? "," : "", limit);
 }
 
 void qn_worker_why(const qn_worker_use *use, int signal_number, bool killed, qn_string *out)

@@ -3,6 +3,7 @@ import atexit
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -111,6 +112,20 @@ def make_runs(tmp):
     note("cancelled")
     check("cancelled: exit code", process.returncode == 143, process.returncode)
 
+    (tmp / "spill").mkdir()
+    spilled = quern(tmp, "fit", "als", "--input", ratings, "--rank", 8, "--max-iter", 2, "--memory", "6m", "--scratch",
+                    tmp / "spill")
+    record = note("ok")
+    check("spilled: fits", spilled.returncode == 0, spilled.stderr)
+    check("spilled: the stages tell of bytes that were spilled", sum(s["spilled_bytes"] for s in record["events"]["stages"]),
+          record["resources"]["spilled_bytes"])
+    check("spilled: a part of the data lies on disk", any(d["disk_bytes"] for d in record["events"]["kept"]))
+    resumed(tmp, ratings, note)
+    if has_mpi():
+        several_workers(tmp, ratings, note)
+    else:
+        print("note: Open MPI is not here, so no logs of several workers")
+
     quern(tmp, "datagen", "blobs", "--out", tmp / "blobs", "--rows", 200000)
     table = next((tmp / "blobs").rglob("*.csv"))
     fit = quern(tmp, "fit", "kmeans", "--input", table, "--k", 4, "--max-iter", 5, "--model", tmp / "kmeans")
@@ -120,6 +135,74 @@ def make_runs(tmp):
     note("ok")
     check("predict: runs", predict.returncode == 0, predict.stderr)
     return runs
+
+
+def has_mpi():
+    return shutil.which("mpirun.openmpi") and (pathlib.Path(QUERN).parent / "libquern_comm_openmpi.so").exists()
+
+
+def live_record(tmp, process, ready):
+    """The record of the run under way, once `ready` says so of it."""
+    for _ in range(1200):
+        for path in (tmp / "runs").glob("als-*/record.json"):
+            record = json.loads(path.read_text())
+            if record["status"] == "running" and ready(record, path.parent):
+                return record
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    return None
+
+
+def resumed(tmp, ratings, note):
+    """A run of one process, killed in an iteration and gone on with."""
+    words = [QUERN, "fit", "als", "--input", ratings, "--rank", "32", "--max-iter", "40", "--checkpoint-interval", "1",
+             "--runs-dir", tmp / "runs", "--quiet"]
+    with subprocess.Popen(words) as process:
+        record = live_record(tmp, process, lambda _, folder: len(list(folder.glob("checkpoint/0*"))) > 1)
+        check("resumed: killed in the middle", record)
+        process.kill()
+    log = tmp / "runs" / "spark-events" / f"{record['run_id']}.inprogress"
+    with open(log, "a") as file:
+        file.write('{"Event":"SparkListenerTaskE')
+    again = quern(tmp, "fit", "als", "--resume", record["run_id"])
+    record = note("ok")
+    check("resumed: goes on", again.returncode == 0, again.stderr)
+    stages = record["events"]["stages"]
+    check("resumed: what was open has failed, what was done is skipped, the rest is done",
+          {"FAILED", "SKIPPED", "SUCCEEDED"} <= {s["status"] for s in stages} | {j["status"] for j in record["events"]["jobs"]},
+          record["counts"]["resumed_iteration"])
+    check("resumed: two workers, one lives", [w["is_live"] for w in record["events"]["workers"]] == [False, True])
+
+
+def several_workers(tmp, ratings, note):
+    """Two workers to the end, and two of which one is killed."""
+    words = ["fit", "als", "--input", ratings, "--rank", 16, "--workers", 2, "--threads", 1, "--partitions", 4]
+    fit = quern(tmp, *words, "--max-iter", 3, "--split", "random:0.8")
+    record = note("ok")
+    check("two workers: fit", fit.returncode == 0, fit.stderr)
+    events = record["events"]
+    check("two workers: two executors on this host", [(w["host"], w["cores"]) for w in events["workers"]] ==
+          [(socket.gethostname(), 1)] * 2)
+    check("two workers: the bytes between them are shuffle reads", sum(s["moved_bytes"] for s in events["stages"]) > 0)
+    log = (tmp / "runs" / "spark-events" / record["run_id"]).read_text()
+    check("two workers: the master says so", '"spark.master":"mpi[2]"' in log)
+
+    with subprocess.Popen([QUERN, *map(str, words), "--max-iter", "60", "--runs-dir", tmp / "runs"],
+                          stderr=subprocess.PIPE, text=True) as process:
+        live = live_record(tmp, process, lambda r, _: len(r["workers"]) == 2 and len(r["iterations"]) > 2)
+        check("lost: two workers are at work", live)
+        os.kill(live["workers"][1]["pid"], signal.SIGKILL)
+        said = process.communicate()[1]
+    record = note("ok")
+    check("lost: the run ends well", process.returncode == 0 and record["counts"]["restarts"] == 1, said)
+    workers = record["events"]["workers"]
+    check("lost: four executors, two of them live", [w["is_live"] for w in workers] == [False, False, True, True])
+    log = (tmp / "runs" / "spark-events" / record["run_id"]).read_text().splitlines()
+    reasons = [json.loads(line)["Removed Reason"] for line in log if '"SparkListenerExecutorRemoved"' in line]
+    check("lost: one is removed by a signal, the other because of it",
+          sum(r.startswith("worker 1 on ") for r in reasons) == 1 and
+          sum(r.startswith("ended because worker 1 on ") for r in reasons) == 1, reasons)
 
 
 def wait_for_stage(tmp, n):
