@@ -34,10 +34,10 @@ void qn_stores_free(qn_stores *all)
         return;
     pthread_mutex_lock(&all->lock);
     all->is_closing = true;
-    pthread_cond_signal(&all->wake);
+    pthread_cond_broadcast(&all->wake);
     pthread_mutex_unlock(&all->lock);
-    if (all->has_reader)
-        pthread_join(all->reader, NULL);
+    for (int i = 0; i < all->n_readers; i++)
+        pthread_join(all->reader[i], NULL);
     qn_budget_remove_reclaimer(all->ctx, qn_stores_reclaim, all);
     qn_scratch_release(&all->scratch);
     pthread_mutex_destroy(&all->opening);

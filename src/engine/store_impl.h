@@ -17,6 +17,7 @@
 #include "engine/store.h"
 
 #define STORE_CHUNKS     40 /* of 16, 32, 64 ... blocks, which never move */
+#define STORE_READERS    4  /* threads that read ahead: a disk is faster with several requests */
 #define STORE_NAME_BYTES 80 /* of a scratch file's name */
 
 /* `hold` of a block: 0 and more, in memory and pinned so often; otherwise: */
@@ -68,7 +69,7 @@ struct qn_store {
     int64_t file_end;
 
     /* The announced pass. order NULL: ascending. */
-    atomic_bool is_ahead; /* pins tell the reader how far they are */
+    atomic_bool is_ahead; /* pins tell the readers how far they are */
     int64_t *order,
         *place; /* block at a position [n_order]; position of a block [n_place], or -1 */
     int64_t n_order, n_place;
@@ -80,7 +81,7 @@ struct qn_stores {
     qn_context *ctx;
     pthread_mutex_t lock;
     pthread_cond_t changed; /* a block has come to rest */
-    pthread_cond_t wake;    /* the reader has something to do */
+    pthread_cond_t wake;    /* a reader has something to do */
     qn_store *first, *last;
     qn_store_stats past;     /* of those that are freed */
     int64_t n_files;         /* ever; guarded by `opening` */
@@ -90,9 +91,10 @@ struct qn_stores {
     pthread_mutex_t opening; /* one file at a time */
     qn_scratch scratch;
 
-    pthread_t reader;
-    bool has_reader, is_closing;
-    atomic_bool reader_sleeps;
+    pthread_t reader[STORE_READERS];
+    int n_readers;
+    bool is_closing;
+    atomic_int n_sleeping; /* readers */
 };
 
 /* Made with the context and freed with it, when no store is left: joins the thread, removes the
@@ -115,7 +117,7 @@ bool qn_stores_make_room(qn_stores *all, size_t bytes);
 /* ---- store_read.c ---- */
 /* Brings back a block that the caller has set to BLOCK_MOVING, and pins it once. */
 qn_status qn_store_load(qn_context *ctx, qn_store *store, int64_t number, const void **data);
-/* Tells the reader that `number` has been pinned. */
+/* Tells the readers that `number` has been pinned. */
 void qn_store_passed(qn_store *store, int64_t number);
 
 /* ---- store_disk.c: no lock held; the block is the caller's ---- */

@@ -1,5 +1,5 @@
-/* Blocks come back: by the thread that pins one, and ahead of it by one background thread, which
- * walks the announced orders a few blocks in front of the pins. */
+/* Blocks come back: by the thread that pins one, and ahead of it by a few background threads, which
+ * walk the announced orders a few blocks in front of the pins. */
 #include <signal.h>
 #include <string.h>
 
@@ -52,12 +52,12 @@ done:
 }
 
 /* How many blocks of about `bytes` to be in front: enough for every thread to have its next one
- * ready, within an eighth of the budget. */
+ * ready and for every reader to be busy, within a quarter of the budget. */
 static int64_t depth_of(const qn_stores *all, size_t bytes)
 {
     const int64_t threads = qn_context_threads(all->ctx);
-    const int64_t fit = (int64_t)(qn_context_memory(all->ctx) / 8 / (bytes ? bytes : 1));
-    const int64_t depth = 2 * threads + 2;
+    const int64_t fit = (int64_t)(qn_context_memory(all->ctx) / 4 / (bytes ? bytes : 1));
+    const int64_t depth = 2 * threads + STORE_READERS;
 
     return fit < 1 ? 1 : fit < depth ? fit : depth;
 }
@@ -132,32 +132,35 @@ static void *reader_main(void *arg)
         bool has_room = true;
 
         /* Said before looking: a pin that comes after the look sees it and wakes us. */
-        atomic_store(&all->reader_sleeps, true);
+        atomic_fetch_add(&all->n_sleeping, 1);
         if (take_next(all, &store, &number)) {
-            atomic_store(&all->reader_sleeps, false);
+            atomic_fetch_sub(&all->n_sleeping, 1);
             pthread_mutex_unlock(&all->lock);
             has_room = read_ahead(all, store, number);
             pthread_mutex_lock(&all->lock);
             if (has_room || all->is_closing)
                 continue;
-            atomic_store(&all->reader_sleeps, true); /* until the next pin */
+            atomic_fetch_add(&all->n_sleeping, 1); /* until the next pin */
         }
         pthread_cond_wait(&all->wake, &all->lock);
+        atomic_fetch_sub(&all->n_sleeping, 1);
     }
     pthread_mutex_unlock(&all->lock);
     return NULL;
 }
 
 /* Signals are for the main thread. Without a thread pins read for themselves. The lock is held. */
-static void start_reader(qn_stores *all)
+static void start_readers(qn_stores *all)
 {
     sigset_t every, before;
 
-    if (all->has_reader)
+    if (all->n_readers > 0)
         return;
     sigfillset(&every);
     pthread_sigmask(SIG_SETMASK, &every, &before);
-    all->has_reader = pthread_create(&all->reader, NULL, reader_main, all) == 0;
+    while (all->n_readers < STORE_READERS &&
+           pthread_create(&all->reader[all->n_readers], NULL, reader_main, all) == 0)
+        all->n_readers++;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -174,7 +177,7 @@ void qn_store_passed(qn_store *store, int64_t number)
         return;
     while (place >= cursor && !atomic_compare_exchange_weak(&store->cursor, &cursor, place + 1))
         ;
-    if (!atomic_load(&all->reader_sleeps))
+    if (atomic_load(&all->n_sleeping) == 0)
         return;
     pthread_mutex_lock(&all->lock);
     pthread_cond_signal(&all->wake);
@@ -256,8 +259,8 @@ qn_status qn_store_read_ahead(qn_context *ctx, qn_store *store, const int64_t *o
     store->n_order = n;
     store->n_place = n_blocks;
     atomic_store(&store->is_ahead, true);
-    start_reader(all);
-    pthread_cond_signal(&all->wake);
+    start_readers(all);
+    pthread_cond_broadcast(&all->wake);
     pthread_mutex_unlock(&all->lock);
 done:
     return st;
