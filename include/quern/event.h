@@ -58,7 +58,8 @@ typedef enum qn_event_kind {
  *   WORKER_PEAK    parent = stage id; memory_bytes = most it held. parent 0: a sign of life, with
  *                  done = bytes held now, total = what its container allows (0: no limit), id =
  *                  processes killed there for memory, rows = threads that have worked, value =
- *                  seconds that they were busy, duration_us = CPU time
+ *                  seconds that they were busy, duration_us = CPU time, bytes_spilled to scratch,
+ *                  bytes_read back from there and bytes_moved from other workers so far
  *   PROGRESS       name of the job, done of total (bytes or rows); rows so far
  *   STEP           name of the algorithm, done of total iterations, value = loss, duration_us; text
  *                  = what its half steps moved between workers, one a line,

@@ -30,6 +30,7 @@
 #endif
 
 #define MAX_RECLAIMERS 4
+#define REUSE_WASTE    32 /* of a block that is used again, the part that may lie idle */
 
 /* Who can give memory back. `running` calls keep the place until they are over. */
 typedef struct reclaimer {
@@ -438,6 +439,35 @@ qn_status qn_realloc_array(qn_context *ctx, void **block, int64_t n, size_t size
     qn_free(*block);
     *block = moved;
     return QN_OK;
+}
+
+bool qn_alloc_reuse(void **block, size_t n)
+{
+    header *h = header_of(*block);
+    const size_t held = h->capacity;
+    size_t bytes, capacity;
+
+    if (!h->is_mapped || n > INT64_MAX || !capacity_of((int64_t)n, 1, &bytes, &capacity) ||
+        capacity < MAP_FROM || capacity > held + held / 4 || capacity < held - held / 4)
+        return false;
+    if (capacity <= held && held - capacity <= held / REUSE_WASTE) {
+        h->size = bytes;
+        return true;
+    }
+    if (capacity > held && !budget_take(h->budget, capacity - held))
+        return false;
+    h = mremap(h, held, capacity, MREMAP_MAYMOVE);
+    if (h == MAP_FAILED) {
+        if (capacity > held)
+            budget_give(header_of(*block)->budget, capacity - held);
+        return false;
+    }
+    if (capacity < held)
+        budget_give(h->budget, held - capacity);
+    h->size = bytes;
+    h->capacity = capacity;
+    *block = (char *)h + HEADER_BYTES;
+    return true;
 }
 
 qn_status qn_strdup(qn_context *ctx, const char *text, char **out)

@@ -4,6 +4,7 @@
 #ifndef QN_BASE_ALLOC_H
 #define QN_BASE_ALLOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -70,6 +71,10 @@ void qn_budget_remove_reclaimer(qn_context *ctx, qn_reclaimer *fn, void *arg);
 /* n bytes, not cleared, if they fit without reclaiming, else NULL: no message, no planned failure.
  * For work that is only worth doing where there is room. */
 void *qn_alloc_if_fits(qn_context *ctx, size_t n);
+/* Makes *block, which may move, one of n bytes without reclaiming: the pages stay, which costs far
+ * less than giving them back and having others cleared. What it holds is lost. False, and the block
+ * as it was, where its size is too far off or it is not mapped apart. */
+bool qn_alloc_reuse(void **block, size_t n);
 
 /* The pages of a block that is mapped apart, for direct I/O: *bytes of them, the block starting
  * QN_ALLOC_LEAD behind the first; NULL for others. What lies before the block is the allocator's:

@@ -108,6 +108,9 @@ void qn_emit_pulse(qn_context *ctx)
                              .rows = qn_pool_threads_used(ctx->pool),
                              .value = qn_pool_busy_seconds(ctx->pool),
                              .duration_us = (int64_t)(qn_cpu_seconds() * 1e6),
+                             .bytes_read = atomic_load(&ctx->traffic.read_back),
+                             .bytes_spilled = atomic_load(&ctx->traffic.spilled),
+                             .bytes_moved = atomic_load(&ctx->traffic.moved),
                              .memory_bytes = atomic_load(&ctx->pulse_peak)});
 }
 

@@ -36,6 +36,13 @@ typedef struct qn_error_slot {
     char text[QN_ERROR_BYTES];
 } qn_error_slot;
 
+/* Bytes of this process so far. Records, stages and signs of life all tell of these. */
+typedef struct qn_traffic {
+    atomic_llong spilled;   /* written to scratch */
+    atomic_llong read_back; /* from scratch */
+    atomic_llong moved;     /* received from other workers */
+} qn_traffic;
+
 struct qn_context {
     struct qn_budget *budget;
     struct qn_pool *pool;
@@ -44,6 +51,7 @@ struct qn_context {
     struct qn_checkpoint *checkpoint; /* that a fit saves to, borrowed; NULL: none */
     qn_cell_sizes cells;
     struct qn_stores *stores; /* and the scratch folder they spill to */
+    qn_traffic traffic;
     char *scratch_dir;        /* where to make it; NULL: none, nothing is spilled */
     char *module_dir;         /* NULL: beside the program */
 

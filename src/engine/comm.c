@@ -43,11 +43,17 @@ int32_t qn_comm_n_hosts(const qn_context *ctx)
     return last + 1;
 }
 
+static void count_moved(qn_context *ctx, size_t bytes)
+{
+    ctx->comm->bytes_moved += (int64_t)bytes;
+    atomic_fetch_add_explicit(&ctx->traffic.moved, (long long)bytes, memory_order_relaxed);
+}
+
 static void count_received(qn_context *ctx, const size_t *bytes)
 {
     for (int32_t r = 0; r < ctx->comm->size; r++)
         if (r != ctx->comm->rank)
-            ctx->comm->bytes_moved += (int64_t)bytes[r];
+            count_moved(ctx, bytes[r]);
 }
 
 qn_status qn_comm_allgatherv(qn_context *ctx, const void *send, size_t send_bytes, void *recv,
@@ -67,7 +73,7 @@ qn_status qn_comm_exchange(qn_context *ctx, const void *send, const size_t *send
 qn_status qn_comm_broadcast(qn_context *ctx, void *data, size_t bytes, int32_t root)
 {
     if (ctx->comm->rank != root)
-        ctx->comm->bytes_moved += (int64_t)bytes;
+        count_moved(ctx, bytes);
     return ctx->comm->ops->broadcast(ctx, data, bytes, root);
 }
 

@@ -370,6 +370,7 @@ static qn_status get_acquainted(qn_context *ctx)
     QN_TRY(check_programs(ctx, all));
     QN_TRY(qn_context_use_kernels(ctx, lowest_kernels(comm)));
     comm->bytes_moved = 0;
+    atomic_store(&ctx->traffic.moved, 0);
 done:
     qn_free(all);
     qn_free(bytes);

@@ -6,13 +6,11 @@
 
 static qn_phase phase_of(qn_context *ctx, qn_span span)
 {
-    const qn_store_stats stores = qn_context_store_totals(ctx);
-
     return (qn_phase){
         .span = span,
-        .moved = ctx->comm->bytes_moved,
-        .read = (int64_t)stores.bytes_read,
-        .spilled = (int64_t)stores.bytes_spilled,
+        .moved = atomic_load(&ctx->traffic.moved),
+        .read = atomic_load(&ctx->traffic.read_back),
+        .spilled = atomic_load(&ctx->traffic.spilled),
     };
 }
 
@@ -28,14 +26,12 @@ qn_phase qn_phase_job_start(qn_context *ctx, const char *name, const char *stage
 
 static qn_event totals_of(qn_context *ctx, const qn_phase *phase, int64_t rows)
 {
-    const qn_store_stats stores = qn_context_store_totals(ctx);
-
     return (qn_event){
         .rank = qn_rank(ctx),
         .rows = rows,
-        .bytes_moved = ctx->comm->bytes_moved - phase->moved,
-        .bytes_read = (int64_t)stores.bytes_read - phase->read,
-        .bytes_spilled = (int64_t)stores.bytes_spilled - phase->spilled,
+        .bytes_moved = atomic_load(&ctx->traffic.moved) - phase->moved,
+        .bytes_read = atomic_load(&ctx->traffic.read_back) - phase->read,
+        .bytes_spilled = atomic_load(&ctx->traffic.spilled) - phase->spilled,
     };
 }
 

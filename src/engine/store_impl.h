@@ -114,6 +114,10 @@ qn_status qn_stores_reclaim(void *arg, qn_context *ctx, qn_reclaim *reclaim);
  * none. */
 bool qn_stores_make_room(qn_stores *all, size_t bytes);
 
+/* The memory of a block that lies on disk and has been sent away, now for one of `bytes`, which has
+ * no place otherwise; NULL: there is none. */
+void *qn_stores_take_over(qn_stores *all, size_t bytes);
+
 /* ---- store_read.c ---- */
 /* Brings back a block that the caller has set to BLOCK_MOVING, and pins it once. */
 qn_status qn_store_load(qn_context *ctx, qn_store *store, int64_t number, const void **data);

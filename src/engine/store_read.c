@@ -20,6 +20,7 @@ static void put_down(qn_store *store, int64_t number, void *data, int pins, bool
         atomic_store(&b->is_ahead, is_ahead);
         store->stats.bytes_resident += b->bytes;
         store->stats.bytes_read += b->bytes;
+        atomic_fetch_add(&all->ctx->traffic.read_back, (long long)b->bytes);
         store->stats.blocks_read++;
         store->stats.blocks_ahead += is_ahead;
     }
@@ -31,14 +32,24 @@ static void put_down(qn_store *store, int64_t number, void *data, int pins, bool
     pthread_mutex_unlock(&all->lock);
 }
 
+/* Memory for a block, had at no cost: free, or of a block that goes; NULL: there is none. */
+static void *memory_for(qn_stores *all, size_t bytes)
+{
+    void *data = qn_alloc_if_fits(all->ctx, bytes);
+
+    return data ? data : qn_stores_take_over(all, bytes);
+}
+
 qn_status qn_store_load(qn_context *ctx, qn_store *store, int64_t number, const void **data)
 {
     qn_status st = QN_OK;
     qn_fault fault;
     void *block = NULL;
 
-    QN_TRY(
-        qn_alloc_array(ctx, &block, (int64_t)qn_store_block_bytes(store, number), 1, store->name));
+    block = memory_for(store->all, qn_store_block_bytes(store, number));
+    if (!block)
+        QN_TRY(qn_alloc_array(ctx, &block, (int64_t)qn_store_block_bytes(store, number), 1,
+                              store->name));
     st = qn_store_read_block(store, number, block, &fault);
     if (st != QN_OK) {
         qn_fail(ctx, st, "%s", fault.text);
@@ -105,7 +116,7 @@ static bool read_ahead(qn_stores *all, qn_store *store, int64_t number)
     qn_fault fault;
     void *data;
 
-    while (!(data = qn_alloc_if_fits(all->ctx, b->bytes)))
+    while (!(data = memory_for(all, b->bytes)))
         if (!qn_stores_make_room(all, b->bytes))
             break;
     if (!data) {

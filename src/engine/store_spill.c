@@ -10,7 +10,8 @@
 #include "engine/store_impl.h"
 
 #define MAX_VICTIMS 16
-#define WORST_FREE  1 /* of the classes, what reading ahead may send away */
+#define WORST_CLEAN 0 /* of the classes, what need not be written */
+#define WORST_FREE  1 /* what reading ahead may send away */
 
 typedef struct victim {
     qn_store *store;
@@ -101,8 +102,9 @@ static void victims_take(qn_stores *all, size_t wanted, int worst, victims *v)
     v->n = taken;
 }
 
-/* Writes a taken block if it must be and frees its memory, or puts it back. */
-static qn_status evict(qn_stores *all, const victim *v, qn_fault *fault)
+/* Writes a taken block if it must be and frees its memory, which is for the caller where `kept` is
+ * given, or puts it back. */
+static qn_status evict(qn_stores *all, const victim *v, void **kept, qn_fault *fault)
 {
     store_block *b = qn_store_block_at(v->store, v->number);
     const bool is_new = b->offset < 0;
@@ -110,7 +112,10 @@ static qn_status evict(qn_stores *all, const victim *v, qn_fault *fault)
     const qn_status st = is_new ? qn_store_write_block(v->store, v->number, &offset, fault) : QN_OK;
 
     if (st == QN_OK) { /* before the others are told, who then find the memory free */
-        qn_free(b->data);
+        if (kept)
+            *kept = b->data;
+        else
+            qn_free(b->data);
         b->data = NULL;
     }
     pthread_mutex_lock(&all->lock);
@@ -120,6 +125,7 @@ static qn_status evict(qn_stores *all, const victim *v, qn_fault *fault)
         v->store->stats.bytes_resident -= b->bytes;
         if (is_new) {
             v->store->stats.bytes_spilled += b->bytes;
+            atomic_fetch_add(&all->ctx->traffic.spilled, (long long)b->bytes);
             v->store->stats.bytes_on_disk += b->bytes;
             v->store->stats.blocks_spilled++;
         }
@@ -140,7 +146,7 @@ static size_t evict_all(qn_stores *all, const victims *v, qn_fault *fault)
 
     for (int i = 0; i < v->n; i++) {
         qn_fault one;
-        const qn_status st = evict(all, &v->best[i], &one);
+        const qn_status st = evict(all, &v->best[i], NULL, &one);
 
         if (st == QN_OK)
             freed += v->best[i].bytes;
@@ -187,4 +193,21 @@ bool qn_stores_make_room(qn_stores *all, size_t bytes)
     victims_take(all, bytes, WORST_FREE, &v);
     pthread_mutex_unlock(&all->lock);
     return evict_all(all, &v, &fault) > 0;
+}
+
+void *qn_stores_take_over(qn_stores *all, size_t bytes)
+{
+    qn_fault fault = {.status = QN_OK};
+    void *data = NULL;
+    victims v;
+
+    pthread_mutex_lock(&all->lock);
+    victims_take(all, 1, WORST_CLEAN, &v);
+    pthread_mutex_unlock(&all->lock);
+    if (v.n == 0 || evict(all, &v.best[0], &data, &fault) != QN_OK)
+        return NULL;
+    if (qn_alloc_reuse(&data, bytes))
+        return data;
+    qn_free(data);
+    return NULL;
 }

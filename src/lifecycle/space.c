@@ -48,14 +48,10 @@ void qn_space_estimate(const qn_context *ctx, const qn_ratings *ratings, qn_spac
     measure_cut(&ratings->by_item, &space->items);
 }
 
-/* Adds what this rank holds of an orientation: bytes in all, in memory, on disk, spilled, read. */
-static void add_store(const qn_store *store, int64_t bytes[5])
+/* Adds what this rank holds of an orientation: bytes in all, in memory, on disk. */
+static void add_store(const qn_store *store, int64_t bytes[3])
 {
-    const qn_store_stats stats = qn_store_get_stats(store);
-
-    bytes[0] += (int64_t)stats.bytes;
-    bytes[3] += (int64_t)stats.bytes_spilled;
-    bytes[4] += (int64_t)stats.bytes_read;
+    bytes[0] += (int64_t)qn_store_get_stats(store).bytes;
     for (int64_t b = 0; b < qn_store_n_blocks(store); b++) {
         size_t memory = 0, disk = 0;
 
@@ -68,17 +64,15 @@ static void add_store(const qn_store *store, int64_t bytes[5])
 qn_status qn_space_measure(qn_context *ctx, const qn_ratings *ratings, const qn_als_model *model,
                            qn_space *space)
 {
-    int64_t bytes[5] = {0};
+    int64_t bytes[3] = {0};
     qn_status st = QN_OK;
 
     add_store(ratings->by_user.store, bytes);
     add_store(ratings->by_item.store, bytes);
-    QN_TRY(qn_comm_sum_int64(ctx, bytes, 5));
+    QN_TRY(qn_comm_sum_int64(ctx, bytes, 3));
     space->ratings_bytes = bytes[0];
     space->memory_bytes = bytes[1];
     space->disk_bytes = bytes[2];
-    space->spilled_bytes = bytes[3];
-    space->read_bytes = bytes[4];
     space->factors_bytes =
         (model->users.n + model->items.n) * model->stride * (int64_t)sizeof(float);
 done:
@@ -125,8 +119,6 @@ void qn_space_emit_memory(qn_context *ctx, const qn_space *s)
     qn_emit_count(ctx, "memory.ratings_bytes", s->ratings_bytes);
     qn_emit_count(ctx, "memory.ratings_in_memory_bytes", s->memory_bytes);
     qn_emit_count(ctx, "memory.ratings_on_disk_bytes", s->disk_bytes);
-    qn_emit_count(ctx, "memory.spilled_bytes", s->spilled_bytes);
-    qn_emit_count(ctx, "memory.read_bytes", s->read_bytes);
     qn_emit_count(ctx, "memory.factors_bytes", s->factors_bytes);
     qn_emit_metric(ctx, "memory.measured_multiple",
                    share_of(s->ratings_bytes + s->factors_bytes, s->raw_bytes), "share");

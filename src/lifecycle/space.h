@@ -20,10 +20,9 @@ typedef struct qn_space {
     int64_t estimated_bytes; /* three times that */
     int64_t limit_bytes;     /* the budget of a worker */
     /* Measured, of all workers. */
-    int64_t ratings_bytes;             /* both orientations */
-    int64_t memory_bytes, disk_bytes;  /* of them; a part may be in both */
-    int64_t spilled_bytes, read_bytes; /* written to scratch and read back, ever */
-    int64_t factors_bytes;             /* of one worker: each has all */
+    int64_t ratings_bytes;            /* both orientations */
+    int64_t memory_bytes, disk_bytes; /* of them; a part may be in both */
+    int64_t factors_bytes;            /* of one worker: each has all */
 } qn_space;
 
 /* Local; the same on every rank. */

@@ -36,13 +36,17 @@ struct qn_record {
     bool is_foreign;    /* another process writes it */
     bool has_pulse;     /* a worker has told of its limit */
     bool is_restarted;  /* workers were lost, and no iteration has been told of since */
+    bool has_memory;    /* the section of what data take */
     double last_write;
     qn_process process;
     qn_context *ctx; /* until it is closed */
     int32_t workers_requested, threads_requested, threads, threads_used;
     size_t budget, budget_peak, rss_peak, vm_hwm;
     double busy_seconds, cpu_start, cpu_seconds;
-    int64_t n_stages, n_tasks, stage_us, bytes_read, bytes_moved, bytes_spilled;
+    int64_t n_stages, n_tasks, stage_us, bytes_read;
+    struct record_traffic {
+        int64_t spilled, read_back, moved;
+    } past; /* bytes of workers that are lost */
     int64_t stage_tasks, most_tasks;   /* of the stage that runs, of any */
     int64_t shared_busy_us, shared_us; /* of stages with several tasks: of tasks, of stages */
     char kernel_set[16];
@@ -135,8 +139,18 @@ static int32_t n_workers(const qn_record *record)
     return record->workers.n > 1 ? record->workers.n : 1;
 }
 
+/* Bytes of all workers, as they told at their last signs of life. */
+static struct record_traffic traffic_of(const qn_record *record)
+{
+    struct record_traffic sum = record->past;
+
+    qn_workers_add_traffic(&record->workers, &sum.spilled, &sum.read_back, &sum.moved);
+    return sum;
+}
+
 static void resources_json(const qn_record *record, qn_json *j)
 {
+    const struct record_traffic traffic = traffic_of(record);
     const int32_t workers = n_workers(record);
     const double possible = record->total_s * (double)record->threads * (double)workers;
     qn_system system;
@@ -158,8 +172,9 @@ static void resources_json(const qn_record *record, qn_json *j)
     qn_json_real(j, "stage_s", (double)record->stage_us * 1e-6);
     qn_json_real(j, "parallelism_observed", parallelism(record));
     qn_json_int(j, "read_bytes", record->bytes_read);
-    qn_json_int(j, "moved_bytes", record->bytes_moved);
-    qn_json_int(j, "spilled_bytes", record->bytes_spilled);
+    qn_json_int(j, "moved_bytes", traffic.moved);
+    qn_json_int(j, "spilled_bytes", traffic.spilled);
+    qn_json_int(j, "read_back_bytes", traffic.read_back);
     qn_json_int(j, "peak_bytes", (int64_t)peak_bytes(record));
     qn_json_int(j, "rss_peak_bytes", (int64_t)record->rss_peak);
     qn_json_int(j, "budget_bytes", (int64_t)record->budget);
@@ -321,8 +336,6 @@ static void on_job_end(qn_record *record, const qn_event *event)
 
     sample(record);
     record->bytes_read += event->bytes_read; /* beyond what its stages have told */
-    record->bytes_moved += event->bytes_moved;
-    record->bytes_spilled += event->bytes_spilled;
     if (record->open_jobs > 0 && --record->open_jobs > 0)
         return;
     snprintf(path, sizeof path, "timings.%s_s", event->name);
@@ -393,6 +406,7 @@ static void record_sink(void *user, const qn_event *event)
             qn_record_past_cut(&record->iterations, event->done);
         place(path, "counts", event->name);
         qn_tree_int(&record->tree, path, event->done);
+        record->has_memory |= !strncmp(event->name, "memory.", strlen("memory."));
         break;
     case QN_EVENT_FACT:
         on_fact(record, event);
@@ -412,8 +426,6 @@ static void record_sink(void *user, const qn_event *event)
             record->shared_us += is_shared(record) ? event->duration_us : 0;
         }
         record->bytes_read += event->bytes_read;
-        record->bytes_moved += event->bytes_moved;
-        record->bytes_spilled += event->bytes_spilled;
         sample(record);
         break;
     case QN_EVENT_TASK_END:
@@ -428,6 +440,7 @@ static void record_sink(void *user, const qn_event *event)
         record->open_jobs = 0;
         record->is_restarted = true;
         qn_tree_drop_arrays(&record->tree);
+        record->past = traffic_of(record);
         qn_workers_clear(&record->workers);
         break;
     case QN_EVENT_PROGRESS:
@@ -571,6 +584,10 @@ qn_status qn_record_close(qn_context *ctx, qn_record *record, qn_status status, 
     pthread_mutex_lock(&ctx->lock); /* no event may come between */
     sample(record);
     qn_tree_real(&record->tree, "timings.total_s", record->total_s);
+    if (record->has_memory) {
+        qn_tree_int(&record->tree, "memory.spilled_bytes", traffic_of(record).spilled);
+        qn_tree_int(&record->tree, "memory.read_bytes", traffic_of(record).read_back);
+    }
     record->end_us = qn_now_us();
     record->exit_code = exit_code;
     snprintf(record->status, sizeof record->status, "%s",

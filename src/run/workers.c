@@ -51,6 +51,9 @@ bool qn_workers_note(qn_workers *workers, const qn_event *event)
     use->oom_kills = event->id;
     use->threads_used = event->rows;
     use->busy_s = event->value;
+    use->spilled = event->bytes_spilled;
+    use->read_back = event->bytes_read;
+    use->moved = event->bytes_moved;
     use->cpu_s = (double)event->duration_us * 1e-6;
     return true;
 }
@@ -71,6 +74,18 @@ int64_t qn_workers_peak(const qn_workers *workers)
     return peak;
 }
 
+void qn_workers_add_traffic(const qn_workers *workers, int64_t *spilled, int64_t *read_back,
+                            int64_t *moved)
+{
+    for (int32_t w = 0; w < workers->n; w++) {
+        const qn_worker_use *use = qn_workers_get(workers, w);
+
+        *spilled += use->spilled;
+        *read_back += use->read_back;
+        *moved += use->moved;
+    }
+}
+
 void qn_workers_json(const qn_workers *workers, const char *key, qn_json *j)
 {
     qn_json_open(j, key, '[');
@@ -87,6 +102,9 @@ void qn_workers_json(const qn_workers *workers, const char *key, qn_json *j)
         qn_json_int(j, "limit_bytes", use->limit);
         qn_json_int(j, "held_bytes", use->held);
         qn_json_int(j, "peak_bytes", use->peak);
+        qn_json_int(j, "spilled_bytes", use->spilled);
+        qn_json_int(j, "read_back_bytes", use->read_back);
+        qn_json_int(j, "moved_bytes", use->moved);
         qn_json_real(j, "busy_s", use->busy_s);
         qn_json_real(j, "cpu_s", use->cpu_s);
         qn_json_int(j, "oom_kills", use->oom_kills);

@@ -16,6 +16,7 @@ typedef struct qn_worker_use {
     int64_t peak;      /* most at any sign of life */
     int64_t oom_kills; /* in its container, at its last sign of life */
     int64_t threads_used;
+    int64_t spilled, read_back, moved; /* bytes, at its last sign of life */
     double busy_s, cpu_s;
     double last_seen; /* qn_seconds(); 0: never */
 } qn_worker_use;
@@ -31,6 +32,9 @@ bool qn_workers_note(qn_workers *workers, const qn_event *event);
 /* NULL: nothing is known. */
 const qn_worker_use *qn_workers_get(const qn_workers *workers, int32_t worker);
 int64_t qn_workers_peak(const qn_workers *workers); /* of the largest */
+/* Adds the bytes that all have spilled to scratch, read back from there and received. */
+void qn_workers_add_traffic(const qn_workers *workers, int64_t *spilled, int64_t *read_back,
+                            int64_t *moved);
 void qn_workers_json(const qn_workers *workers, const char *key, qn_json *j);
 /* Forgets them: others come. */
 void qn_workers_clear(qn_workers *workers);

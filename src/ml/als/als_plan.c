@@ -63,6 +63,7 @@ static qn_status als_plan_pass(qn_context *ctx, const qn_orientation *rows, int3
     qn_status st = QN_OK;
 
     plan->n_tasks = plan->n_long = plan->n_parts = 0;
+    QN_TRY(qn_store_read_ahead(ctx, rows->store, NULL, -1));
     for (int64_t block = 0; block < qn_store_n_blocks(rows->store); block++) {
         qn_ratings_block view;
 
