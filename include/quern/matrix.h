@@ -167,6 +167,9 @@ typedef struct qn_matrix_use {
     qn_categories categories;
     bool keep_label;    /* hold labels beside the rows; otherwise they are counted only */
     bool allow_missing; /* QN_MISSING_KEEP may be asked for */
+    /* Bytes that the caller will hold in memory beside the matrix, of each value and of each row: a
+     * matrix can leave memory, these cannot. */
+    double value_bytes, row_bytes;
 } qn_matrix_use;
 
 /* Reads a table once (categories and libsvm's width cost a pass of their own over those columns).
@@ -188,6 +191,9 @@ QN_API void qn_matrix_free(qn_matrix *matrix);
 QN_API qn_status qn_matrix_pin(qn_context *ctx, const qn_matrix *matrix, int64_t c, int32_t i,
                                qn_matrix_block *block);
 QN_API void qn_matrix_unpin(const qn_matrix *matrix, int64_t c, int32_t i);
+/* Says that a pass over the own cells in their order begins: blocks that are not in memory are then
+ * read before they are asked for. Not from inside a parallel region. */
+QN_API qn_status qn_matrix_read_ahead(qn_context *ctx, const qn_matrix *matrix);
 
 /* Copies rows of the whole matrix, by number, to every rank: out [n x n_features]. Collective. */
 QN_API qn_status qn_matrix_rows(qn_context *ctx, const qn_matrix *matrix, int64_t n,

@@ -75,6 +75,17 @@ done:
     return st;
 }
 
+qn_status qn_matrix_read_ahead(qn_context *ctx, const qn_matrix *matrix)
+{
+    const qn_matrix_cell *last;
+
+    if (matrix->n_own_cells == 0)
+        return QN_OK;
+    last = &matrix->cell[matrix->n_own_cells - 1];
+    return qn_store_read_ahead(ctx, matrix->store, matrix->block,
+                               last->first_block + last->n_blocks);
+}
+
 void qn_matrix_unpin(const qn_matrix *matrix, int64_t c, int32_t i)
 {
     qn_store_unpin(matrix->store, matrix->block[matrix->cell[c].first_block + i]);

@@ -49,6 +49,32 @@ static double rows_by_reading(const qn_matrix_job *job)
     return found > CLEARLY * guess || found < guess / CLEARLY ? found : guess;
 }
 
+/* Of them, what cannot leave memory: all of it without a scratch folder. */
+static double held_of_rows(const qn_matrix_job *job, double n_rows)
+{
+    const qn_matrix_use *use = job->use;
+
+    if (!job->ctx->scratch_dir)
+        return bytes_of_rows(job, n_rows);
+    return n_rows * (use->value_bytes * job->shape.n_features + use->row_bytes);
+}
+
+static qn_status fail_held(const qn_matrix_job *job, double n_rows)
+{
+    char rows[32], need[32], limit[32];
+
+    qn_format_count((int64_t)n_rows, rows);
+    qn_format_bytes(held_of_rows(job, n_rows), need);
+    qn_format_bytes((double)qn_budget_limit(job->ctx->budget), limit);
+    return qn_fail(
+        job->ctx, QN_ENOMEM,
+        "a fit to about %s rows of %d features holds %s in memory%s, whatever the scratch "
+        "folder takes, and the budget is %s%s: read a part with --fraction, take fewer "
+        "columns with --features or raise --memory",
+        rows, job->shape.n_features, need, qn_size(job->ctx) > 1 ? " over all workers" : "", limit,
+        qn_size(job->ctx) > 1 ? " each" : "");
+}
+
 static qn_status fail_too_large(const qn_matrix_job *job, double n_rows)
 {
     const qn_matrix_shape *shape = &job->shape;
@@ -72,7 +98,9 @@ qn_status qn_matrix_check_budget(const qn_matrix_job *job)
     const double n_rows = rows_by_files(job);
     const double limit = (double)qn_budget_limit(job->ctx->budget) * (double)qn_size(job->ctx);
 
-    return bytes_of_rows(job, n_rows) > CLEARLY * limit ? fail_too_large(job, n_rows) : QN_OK;
+    if (held_of_rows(job, n_rows) <= CLEARLY * limit)
+        return QN_OK;
+    return job->ctx->scratch_dir ? fail_held(job, n_rows) : fail_too_large(job, n_rows);
 }
 
 qn_status qn_matrix_explain(const qn_matrix_job *job, qn_status st)
@@ -80,7 +108,7 @@ qn_status qn_matrix_explain(const qn_matrix_job *job, qn_status st)
     const double n_rows = rows_by_reading(job);
     const double limit = (double)qn_budget_limit(job->ctx->budget) * (double)qn_size(job->ctx);
 
-    if (st != QN_ENOMEM || bytes_of_rows(job, n_rows) < limit / 2)
+    if (st != QN_ENOMEM || job->ctx->scratch_dir || bytes_of_rows(job, n_rows) < limit / 2)
         return st;
     return fail_too_large(job, n_rows);
 }

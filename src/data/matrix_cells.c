@@ -284,6 +284,8 @@ static qn_status end_block(qn_cell_writer *w)
         for (int64_t r = 0; r < w->n_rows; r++)
             w->cell.sums[2 * w->shape.n_features] += w->weight[r];
     }
+    QN_TRY(qn_store_seal_block(w->ctx, w->store, w->number)); /* from now on it may leave memory */
+    w->data = NULL;
     w->number = -1;
 done:
     return st;

@@ -50,7 +50,7 @@ qn_status qn_matrix_explain(const qn_matrix_job *job, qn_status st);
 qn_status qn_matrix_tell_sample(const qn_matrix_job *job);
 
 /* Divides the features that are to be scaled by their deviations over all rows, whose means and
- * extremes are known, in the blocks, which are not sealed yet; means and extremes follow.
+ * extremes are known, block by block; means and extremes follow.
  * Collective. */
 qn_status qn_matrix_scale(qn_matrix_job *job);
 

@@ -1,6 +1,7 @@
 /* --scale: features divided by their sample deviation over the rows that were read, as Spark's
- * StandardScaler does without centring. The rows are read once: they are scaled where they lie,
- * before the store is sealed, and the features keep the factors for rows to come. */
+ * StandardScaler does without centring. The rows are read once: each of their blocks, which may
+ * have left memory, gives way to a scaled one, and the features keep the factors for rows to come.
+ */
 #include <math.h>
 #include <string.h>
 
@@ -144,9 +145,14 @@ static qn_status add_cell(void *arg, int64_t c, int32_t thread)
     qn_status st = QN_OK;
 
     memset(sums, 0, 2 * (size_t)s->n * sizeof *sums);
-    for (int32_t i = 0; i < cell->n_blocks; i++)
-        add_block(s, qn_store_edit(m->store, m->block[cell->first_block + i]),
-                  block_rows(s, cell, i), sums);
+    for (int32_t i = 0; i < cell->n_blocks; i++) {
+        const int64_t number = m->block[cell->first_block + i];
+        const void *x = NULL;
+
+        QN_TRY(qn_store_pin(s->job->ctx, m->store, number, &x));
+        add_block(s, x, block_rows(s, cell, i), sums);
+        qn_store_unpin(m->store, number);
+    }
     QN_TRY(qn_tree_sum_add(s->job->ctx, s->tree, m->first_cell + c, sums));
     QN_TRY(qn_check_cancel(s->job->ctx));
 done:
@@ -158,33 +164,62 @@ static double rounded(const qn_matrix_shape *shape, double value)
     return shape->is_double ? value : (double)(float)value;
 }
 
-static qn_status scale_cell(void *arg, int64_t c, int32_t thread)
+static void scale_block(const scaling *s, void *x, int64_t n)
 {
-    scaling *s = arg;
     const qn_matrix_shape *shape = &s->job->shape;
-    const qn_matrix *m = s->job->matrix;
-    const qn_matrix_cell *cell = &m->cell[c];
 
-    (void)thread;
-    for (int32_t i = 0; i < cell->n_blocks; i++) {
-        void *x = qn_store_edit(m->store, m->block[cell->first_block + i]);
-        const int64_t n = block_rows(s, cell, i);
+    for (int64_t k = 0; k < s->n; k++) {
+        const double factor = *s->scaled[k].factor;
 
-        for (int64_t k = 0; k < s->n; k++) {
-            const double factor = *s->scaled[k].factor;
+        for (int64_t r = 0; r < n; r++) {
+            const int64_t at = place(shape, s->scaled[k].column, r);
+            const double value = load(shape, x, at) * factor;
 
-            for (int64_t r = 0; r < n; r++) {
-                const int64_t at = place(shape, s->scaled[k].column, r);
-                const double value = load(shape, x, at) * factor;
-
-                if (shape->is_double)
-                    ((double *)x)[at] = value;
-                else
-                    ((float *)x)[at] = (float)value;
-            }
+            if (shape->is_double)
+                ((double *)x)[at] = value;
+            else
+                ((float *)x)[at] = (float)value;
         }
     }
-    return qn_check_cancel(s->job->ctx);
+}
+
+/* A scaled block in the place of `*number`. */
+static qn_status replace_block(const scaling *s, int64_t n_rows, int64_t *number)
+{
+    const qn_matrix *m = s->job->matrix;
+    qn_context *ctx = s->job->ctx;
+    const size_t bytes = qn_store_block_bytes(m->store, *number);
+    const void *old = NULL;
+    void *data = NULL;
+    int64_t made = -1;
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_store_add_any(ctx, m->store, qn_store_block_partition(m->store, *number), bytes,
+                            &made, &data));
+    QN_TRY(qn_store_pin(ctx, m->store, *number, &old));
+    memcpy(data, old, bytes);
+    qn_store_unpin(m->store, *number);
+    scale_block(s, data, n_rows);
+    QN_TRY(qn_store_seal_block(ctx, m->store, made));
+    qn_store_drop_block(m->store, *number);
+    *number = made;
+done:
+    return st;
+}
+
+static qn_status scale_cell(void *arg, int64_t c, int32_t thread)
+{
+    const scaling *s = arg;
+    const qn_matrix *m = s->job->matrix;
+    const qn_matrix_cell *cell = &m->cell[c];
+    qn_status st = QN_OK;
+
+    (void)thread;
+    for (int32_t i = 0; i < cell->n_blocks; i++)
+        QN_TRY(replace_block(s, block_rows(s, cell, i), &m->block[cell->first_block + i]));
+    QN_TRY(qn_check_cancel(s->job->ctx));
+done:
+    return st;
 }
 
 /* Lists the columns; their factors are those of the features. */
@@ -250,9 +285,11 @@ qn_status qn_matrix_scale(qn_matrix_job *job)
         return QN_OK;
     QN_TRY_ALL(list_columns(&s));
     QN_TRY_ALL(qn_alloc_array(ctx, (void **)&total, 2 * s.n, sizeof *total, "sums"));
+    QN_TRY_ALL(qn_matrix_read_ahead(ctx, job->matrix));
     QN_TRY_ALL(qn_parallel(ctx, job->matrix->n_own_cells, add_cell, &s));
     QN_TRY(qn_tree_sum_finish(ctx, s.tree, total));
     QN_TRY_ALL(set_factors(&s, total));
+    QN_TRY_ALL(qn_matrix_read_ahead(ctx, job->matrix));
     QN_TRY_ALL(qn_parallel(ctx, job->matrix->n_own_cells, scale_cell, &s));
 done:
     qn_tree_sum_free(s.tree);

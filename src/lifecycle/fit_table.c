@@ -173,7 +173,9 @@ static qn_status load(fit_job *job)
     qn_context *ctx = job->ctx;
     const qn_matrix_use use = {.categories = ops->categories,
                                .keep_label = keeps_label(job),
-                               .allow_missing = may_miss(job)};
+                               .allow_missing = may_miss(job),
+                               .value_bytes = ops->value_bytes,
+                               .row_bytes = ops->row_bytes};
     const qn_span span = qn_job_start(ctx, "load");
     qn_status st = QN_OK;
 

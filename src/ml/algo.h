@@ -45,6 +45,7 @@ typedef struct qn_table_ops {
      * are kept unless they are asked to be skipped. NULL: all the same to it. */
     bool (*keeps_missing)(const void *params);
     qn_categories categories;
+    double value_bytes, row_bytes; /* that a fit holds beside the matrix, of each value and row */
 
     /* As qn_kmeans_fit; `params` is the algorithm's struct. */
     qn_status (*fit)(qn_context *ctx, const void *params, const qn_matrix *data, qn_model **model);

@@ -113,12 +113,12 @@ static bool algo_keeps_missing(const void *params)
 
 #define FOREST_OPS(fit_op)                                                                         \
     {                                                                                              \
-        .needs_label = true, .uses_label = true, .takes_missing = true,                            \
-        .keeps_missing = algo_keeps_missing, .categories = QN_CATEGORIES_INDEX, .fit = (fit_op),   \
-        .free = algo_free, .save = algo_save, .load = algo_load, .digest = algo_digest,            \
-        .outputs = algo_outputs, .predict = algo_predict, .evaluate = algo_evaluate,               \
-        .describe = forest_describe, .summary = forest_summary, .params = algo_params,             \
-        .doubts = forest_doubts, .export_as = forest_export,                                       \
+        .needs_label = true, .uses_label = true, .takes_missing = true, .value_bytes = 1,          \
+        .row_bytes = 4, .keeps_missing = algo_keeps_missing, .categories = QN_CATEGORIES_INDEX,    \
+        .fit = (fit_op), .free = algo_free, .save = algo_save, .load = algo_load,                  \
+        .digest = algo_digest, .outputs = algo_outputs, .predict = algo_predict,                   \
+        .evaluate = algo_evaluate, .describe = forest_describe, .summary = forest_summary,         \
+        .params = algo_params, .doubts = forest_doubts, .export_as = forest_export,                \
     }
 
 static const qn_table_ops forest_ops = FOREST_OPS(forest_fit);

@@ -268,6 +268,7 @@ static qn_status code_own(coding *job)
 
     QN_TRY(rows_alloc(fit));
     QN_TRY(narrow_thresholds(job));
+    QN_TRY(qn_matrix_read_ahead(fit->ctx, fit->data));
     QN_TRY(qn_parallel(fit->ctx, fit->data->n_own_cells, code_cell, job));
 done:
     return st;

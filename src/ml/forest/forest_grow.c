@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "engine/store.h"
 #include "ml/forest/forest_grow_impl.h"
 
 #define EPSILON        0x1p-52 /* a node that is purer is a leaf */
@@ -78,8 +79,7 @@ done:
 static qn_status plan_memory(const grow *g, int64_t *n_trees, int64_t *sum_bytes)
 {
     const forest_fit *fit = g->fit;
-    const qn_budget *budget = fit->ctx->budget;
-    const double left = 0.9 * ((double)qn_budget_limit(budget) - (double)qn_budget_used(budget));
+    const double left = 0.9 * (double)qn_context_room(fit->ctx);
     const double share = left / 4 / (g->n_threads + 2);
     const double of_sums = share < (double)MOST_SUM_BYTES ? share : (double)MOST_SUM_BYTES;
     const double trees = floor((left - of_sums * (g->n_threads + 2)) / tree_bytes(fit));

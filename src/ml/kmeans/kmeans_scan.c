@@ -2,6 +2,7 @@
  * to a visitor, sums of cells through one tree. */
 #include <string.h>
 
+#include "engine/phase.h"
 #include "ml/kmeans/kmeans_impl.h"
 
 qn_status kmeans_scan_init(qn_context *ctx, const qn_matrix *data, int32_t measure, int64_t width,
@@ -43,7 +44,7 @@ void kmeans_scan_release(kmeans_scan *scan)
 /* A run of the scan. */
 typedef struct scan_run {
     kmeans_scan *scan;
-    qn_span stage;
+    qn_phase phase;
     kmeans_visit *visit;
     void *arg;
 } scan_run;
@@ -97,9 +98,9 @@ static void cell_done(const scan_run *run, int64_t c, double seconds, int32_t th
             .kind = QN_EVENT_TASK_END,
             .rank = qn_rank(run->scan->ctx),
             .thread = thread,
-            .name = run->stage.name,
+            .name = run->phase.span.name,
             .id = partition,
-            .parent = run->stage.id,
+            .parent = run->phase.span.id,
             .rows = rows,
             .duration_us = busy,
         };
@@ -151,14 +152,15 @@ qn_status kmeans_scan_run(kmeans_scan *scan, const qn_span *job, const char *nam
     qn_status st = QN_OK;
     qn_context *ctx = scan->ctx;
     const qn_matrix *data = scan->data;
-    scan_run run = {scan, qn_stage_start(ctx, job, name, data->n_partitions), visit, arg};
-    qn_event totals = {0};
+    scan_run run = {scan, qn_phase_start(ctx, job, name, data->n_partitions), visit, arg};
+    int64_t rows = 0;
 
     for (int64_t c = 0; c < data->n_own_cells; c++)
-        totals.rows += data->cell[c].n_rows;
+        rows += data->cell[c].n_rows;
     progress_reset(scan);
+    QN_TRY_ALL(qn_matrix_read_ahead(ctx, data));
     QN_TRY_ALL(qn_parallel(ctx, data->n_own_cells, visit_cell, &run));
     QN_TRY(qn_tree_sum_finish(ctx, scan->tree, total));
 done:
-    return qn_stage_end(ctx, &run.stage, st, &totals);
+    return qn_phase_end_stage(ctx, &run.phase, st, rows);
 }
