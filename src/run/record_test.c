@@ -198,6 +198,14 @@ static void workers_share_a_stage(void **state)
                                     .bytes_moved = 7,
                                     .bytes_spilled = 2});
     }
+    for (int32_t w = 0; w < 2; w++) /* so far, not since the last */
+        qn_emit(f->ctx, &(qn_event){.kind = QN_EVENT_WORKER_PEAK,
+                                    .rank = w,
+                                    .rows = 1,
+                                    .bytes_moved = 7,
+                                    .bytes_spilled = 3,
+                                    .bytes_read = 5});
+    qn_emit(f->ctx, &(qn_event){.kind = QN_EVENT_COUNT, .name = "memory.raw_bytes", .done = 1});
     CHECK_OK(f->ctx, qn_record_close(f->ctx, record, QN_OK, 0));
     CHECK_OK(f->ctx, qn_record_json(f->ctx, record, &text));
     json = json_loads(text.text, 0, NULL);
@@ -206,9 +214,41 @@ static void workers_share_a_stage(void **state)
     CHECK_NEAR(number_at(json, "resources", "stage_s"), 0.002, 1e-12);
     CHECK_NEAR(number_at(json, "resources", "parallelism_observed"), 1.5, 1e-12);
     CHECK_EQ((int)number_at(json, "resources", "moved_bytes"), 14);
+    CHECK_EQ((int)number_at(json, "resources", "spilled_bytes"), 6);
+    CHECK_EQ((int)number_at(json, "memory", "spilled_bytes"), 6);
+    CHECK_EQ((int)number_at(json, "resources", "read_back_bytes"), 10);
+    CHECK_EQ((int)number_at(json, "memory", "read_bytes"), 10);
     CHECK_TEXT(json_string_value(json_array_get(json_object_get(json, "warnings"), 0)),
                "4 threads were to work and 1 did, on up to 9 tasks: look whether the machine is "
                "shared or the container allows fewer cores");
+    json_decref(json);
+    qn_string_release(&text);
+    qn_record_free(record);
+}
+
+static void tell_traffic(qn_context *ctx, int64_t spilled)
+{
+    qn_emit(ctx, &(qn_event){.kind = QN_EVENT_WORKER_ADDED, .done = 1});
+    qn_emit(ctx, &(qn_event){.kind = QN_EVENT_WORKER_PEAK, .bytes_spilled = spilled});
+}
+
+static void what_lost_workers_spilled_counts(void **state)
+{
+    fixture *f = *state;
+    qn_record *record = NULL;
+    qn_string text = {0};
+    json_t *json;
+
+    CHECK_OK(f->ctx, qn_record_open(f->ctx, &(qn_record_options){.command = "fit als"}, &record));
+    tell_traffic(f->ctx, 40);
+    qn_emit(f->ctx, &(qn_event){.kind = QN_EVENT_WORKER_LOST, .text = "gone"});
+    tell_traffic(f->ctx, 2);
+    CHECK_OK(f->ctx, qn_record_close(f->ctx, record, QN_OK, 0));
+    CHECK_OK(f->ctx, qn_record_json(f->ctx, record, &text));
+    json = json_loads(text.text, 0, NULL);
+    CHECK_EQ((int)number_at(json, "resources", "spilled_bytes"), 42);
+    CHECK(json_object_get(json, "memory") == NULL ||
+          !json_object_get(json_object_get(json, "memory"), "spilled_bytes"));
     json_decref(json);
     qn_string_release(&text);
     qn_record_free(record);
@@ -395,6 +435,7 @@ int main(void)
         RUN_TEST(a_folder_that_cannot_be_written_is_told_at_once),
         RUN_TEST(a_run_that_died_is_reported_once_with_its_size),
         RUN_TEST(workers_share_a_stage),
+        RUN_TEST(what_lost_workers_spilled_counts),
         RUN_TEST(a_zombie_counts_as_dead),
         RUN_TEST(a_run_under_way_does_not_count_as_dead),
         RUN_TEST(runs_are_listed_newest_first_and_shown_by_a_part_of_their_id),

@@ -28,6 +28,8 @@ expect_json 'j["memory"]["ratings_bytes"] >= 2 * 5 * 1000000' True
 expect_json 'j["memory"]["ratings_on_disk_bytes"] >= j["memory"]["ratings_bytes"] - j["memory"]["ratings_in_memory_bytes"] > 0' True
 expect_json 'j["memory"]["spilled_bytes"] > 0 and j["memory"]["read_bytes"] > 0 and j["counts"]["load_bytes_spilled"] > 0' True
 expect_json 'j["resources"]["spilled_bytes"] >= j["counts"]["load_bytes_spilled"]' True
+expect_json 'j["resources"]["spilled_bytes"] == j["memory"]["spilled_bytes"] == sum(w["spilled_bytes"] for w in j["workers"])' True
+expect_json 'j["resources"]["read_back_bytes"] == j["memory"]["read_bytes"] == sum(w["read_back_bytes"] for w in j["workers"])' True
 sides='[j["storage"]["ratings by " + side] for side in ("user", "item")]'
 expect_json "sum(s['disk_bytes'] for s in $sides) == j['memory']['ratings_on_disk_bytes']" True
 expect_json "all(s['worker_1']['disk_bytes'] == s['disk_bytes'] for s in $sides)" True
