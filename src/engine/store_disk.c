@@ -198,11 +198,16 @@ qn_status qn_store_write_block(qn_store *store, int64_t number, int64_t *offset,
                            .partition = b->partition,
                            .bytes = (int64_t)b->bytes,
                            .checksum = b->checksum};
-    qn_status st = open_file(store, fault);
+    qn_fault opening;
     int error_number;
 
-    if (st != QN_OK)
-        return st;
+    if (open_file(store, &opening) != QN_OK) {
+        char need[32];
+
+        qn_format_bytes((double)b->bytes, need);
+        return qn_fault_set(fault, opening.status, "cannot spill %s of %s: %s", need, store->name,
+                            opening.text);
+    }
     pthread_mutex_lock(&store->all->lock);
     *offset = store->file_end;
     store->file_end += record_bytes(b->bytes);
