@@ -63,6 +63,7 @@ typedef struct qn_cli {
     bool is_supervisor;               /* the work is done by workers that this process starts */
     int32_t n_workers;                /* that a supervisor starts at first */
     struct qn_relay *relay;           /* in a worker: the way to the supervisor; NULL: none */
+    struct qn_heartbeat *heartbeat;   /* in a worker: its signs of life; NULL: none */
     bool has_lost_worker;             /* in a worker: it fails since another is gone */
     struct qn_event_gather_box *box;  /* in a worker: what it will hand to worker 0 */
     qn_string members;                /* in a worker: JSON members for the result's line */

@@ -5,8 +5,12 @@
 #include <unistd.h>
 
 #include "engine/comm.h"
+#include "engine/comm_module.h"
 #include "engine/event_gather.h"
+#include "run/heartbeat.h"
 #include "run/relay.h"
+
+#define HEARTBEAT_SECONDS 1.0
 
 qn_status qn_report_open(qn_cli *cli)
 {
@@ -31,6 +35,9 @@ qn_status qn_report_begin(qn_cli *cli)
     if (cli->relay && qn_rank(ctx) == 0)
         qn_relay_all(cli->relay);
     if (cli->relay)
+        QN_TRY(
+            qn_heartbeat_start(ctx, HEARTBEAT_SECONDS, QN_COMM_DEADLINE_SECONDS, &cli->heartbeat));
+    if (cli->relay)
         qn_emit_pulse(ctx);
 done:
     return st;
@@ -44,6 +51,12 @@ bool qn_report_end(const qn_cli *cli, bool tells, qn_status st, int exit_code, c
         qn_relay_end(cli->relay, st, exit_code, cli->has_lost_worker, error,
                      qn_string_text(&cli->members));
     return true;
+}
+
+void qn_report_stop(qn_cli *cli)
+{
+    qn_heartbeat_stop(cli->heartbeat);
+    cli->heartbeat = NULL;
 }
 
 void qn_report_free(qn_cli *cli)

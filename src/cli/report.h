@@ -11,6 +11,8 @@ qn_status qn_report_open(qn_cli *cli);
 qn_status qn_report_begin(qn_cli *cli);
 /* Tells the supervisor how the command ended; false: there is none, the user is to be told. */
 bool qn_report_end(const qn_cli *cli, bool tells, qn_status st, int exit_code, const char *error);
+/* Ends the signs of life, before the context goes. */
+void qn_report_stop(qn_cli *cli);
 /* After the context is gone. */
 void qn_report_free(qn_cli *cli);
 

@@ -229,6 +229,7 @@ static int run_in_context(qn_cli *cli, qn_context *early)
     }
     qn_progress_clear(cli->progress);
     code = exit_code(cli, st, cli->ctx);
+    qn_report_stop(cli);
     qn_comm_leave(cli->ctx, code);
     release_signals();
     free_lists(cli);

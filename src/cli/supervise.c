@@ -131,6 +131,8 @@ static qn_status probe_start(qn_supervisor *s, probe *p, const char *host)
     qn_status st = QN_OK;
 
     p->child = QN_CHILD_NONE;
+    if (s->suspect.is_host_gone && !strcmp(host, s->suspect.host))
+        return QN_OK; /* has just been asked in vain */
     if (qn_host_is_here(host)) {
         p->is_there = true;
         return QN_OK;
@@ -483,6 +485,7 @@ qn_status qn_supervise_run(qn_cli *cli)
     s->cli = cli;
     s->ctx = cli->ctx;
     s->is_restored = cli->resume != NULL;
+    qn_silence_clear(s);
     qn_child_adopt_orphans();
     QN_TRY(prepare(s));
     cli->n_workers = s->workers;

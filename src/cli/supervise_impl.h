@@ -1,5 +1,6 @@
 /* Between the parts of the supervisor: supervise.c decides, supervise_watch.c sees one start of the
- * workers through, supervise_said.c reads what the launcher says, supervise_why.c tells of a loss.
+ * workers through, supervise_said.c reads what the launcher says, supervise_why.c tells of a loss,
+ * supervise_silence.c of workers that say nothing.
  */
 #ifndef QN_CLI_SUPERVISE_IMPL_H
 #define QN_CLI_SUPERVISE_IMPL_H
@@ -36,6 +37,15 @@ typedef enum qn_attempt {
     QN_ATTEMPT_STOPPED /* the user asked for it */
 } qn_attempt;
 
+/* A worker that has fallen silent, and the question to its host whether it is there. */
+typedef struct qn_suspect {
+    int32_t rank; /* -1: none */
+    qn_child probe;
+    double asked;      /* when it was; the question may have been answered */
+    bool is_host_gone; /* no answer */
+    char host[QN_HOST_NAME];
+} qn_suspect;
+
 /* Who was lost, and why. */
 typedef struct qn_loss {
     int32_t rank; /* -1: not known */
@@ -67,6 +77,14 @@ typedef struct qn_supervisor {
     int64_t n_steps;
     int64_t oom_kills; /* on this machine when the workers started */
     qn_loss loss;      /* the last one */
+    qn_suspect suspect;
+    double noticed, noticed_at; /* the last loss, by qn_seconds (0: none is told of) and by date */
+    double relaunched;          /* all workers are there again; 0: not yet */
+    double silent;              /* seconds from the lost worker's last sign of life to `noticed` */
+    int64_t last_step;          /* iterations done */
+    int64_t lost_after;         /* of them, before the loss */
+    bool is_fitting;            /* this start of the workers has read its data */
+    bool is_reloaded;           /* and goes on where the lost ones were */
 } qn_supervisor;
 
 /* Becomes a sink: notes events, steps and workers. */
@@ -75,6 +93,13 @@ qn_status qn_watch_open(qn_supervisor *s);
 qn_status qn_watch_attempt(qn_supervisor *s, const qn_launch_line *line, qn_attempt *attempt);
 /* Seconds of silence that mean that nothing goes on any more. */
 double qn_watch_silence(const qn_supervisor *s);
+/* Looks after workers that give no sign of life, while others may. True: one is lost, that is
+ * s->suspect.rank. */
+bool qn_silence_check(qn_supervisor *s, double now);
+/* Forgets what was suspected. */
+void qn_silence_clear(qn_supervisor *s);
+/* The host that a worker was started on; NULL: this machine. Launchers fill host after host. */
+const char *qn_silence_host(const qn_supervisor *s, int32_t rank);
 /* Fills s->loss from what the workers and the launcher have told; `is_silent`: all had fallen
  * silent. */
 void qn_loss_explain(qn_supervisor *s, bool is_silent);

@@ -12,16 +12,17 @@
 #include "cli/supervise_impl.h"
 #include "run/progress.h"
 
-#define TICK_MS        50
-#define START_SECONDS  60.0 /* for the first event: hosts are reached, programs loaded */
-#define LOAD_SECONDS   30.0 /* without an event before the first iteration is done */
-#define SILENT_SECONDS 10.0 /* afterwards, or five times an iteration */
-#define SILENT_STEPS   5.0
-#define DRAIN_SECONDS  0.5  /* for output that a process left behind when it ended */
-#define FINISH_SECONDS 10.0 /* for the workers to end once the command has */
-#define STOP_SECONDS   10.0 /* for a clean stop */
-#define GRACE_SECONDS  1.0  /* between asking a launcher to end and ending it */
-#define HELD_BYTES     ((size_t)1 << 20)
+#define TICK_MS             50
+#define START_SECONDS       60.0 /* for the first event: hosts are reached, programs loaded */
+#define LOAD_SECONDS        30.0 /* without an event before the first iteration is done */
+#define SILENT_SECONDS      10.0 /* afterwards, or five times an iteration */
+#define SILENT_STEPS        5.0
+#define DRAIN_SECONDS       0.5  /* for output that a process left behind when it ended */
+#define FINISH_SECONDS      10.0 /* for the workers to end once the command has */
+#define STOP_SECONDS        10.0 /* for a clean stop */
+#define GRACE_SECONDS       1.0  /* between asking a launcher to end and ending it */
+#define SHORT_GRACE_SECONDS 0.2  /* where it waits for a host that is gone */
+#define HELD_BYTES          ((size_t)1 << 20)
 
 /* Why the loop was left. */
 typedef enum watch_end { WATCH_ENDED, WATCH_SILENT, WATCH_STOPPED, WATCH_SLOW_END } watch_end;
@@ -32,8 +33,13 @@ static void watch_sink(void *user, const qn_event *event)
 
     s->last_event = qn_seconds();
     qn_workers_note(&s->known, event);
-    if (event->kind == QN_EVENT_STEP)
+    if (event->kind == QN_EVENT_STEP) {
         s->step[s->n_steps++ % QN_STEPS_KEPT] = (double)event->duration_us * 1e-6;
+        s->last_step = event->done;
+    }
+    s->is_fitting |= event->kind == QN_EVENT_JOB_START && !strcmp(event->name, "fit");
+    s->is_reloaded |=
+        event->kind == QN_EVENT_STEP || (s->is_fitting && event->kind == QN_EVENT_STAGE_START);
 }
 
 qn_status qn_watch_open(qn_supervisor *s)
@@ -131,6 +137,70 @@ static void ask_to_stop(qn_supervisor *s)
         kill(s->child.pid, is_openmpi ? SIGUSR1 : SIGTERM);
 }
 
+static bool all_are_there(const qn_supervisor *s)
+{
+    for (int32_t w = 0; w < s->workers; w++)
+        if (w >= s->known.n || qn_workers_get(&s->known, w)->last_seen <= 0)
+            return false;
+    return true;
+}
+
+static void emit_time(qn_supervisor *s, const char *what, double value)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "restarts.%d.%s", (int)s->n_restarts, what);
+    qn_emit(s->ctx,
+            &(qn_event){.kind = QN_EVENT_METRIC, .name = name, .text = "s", .value = value});
+}
+
+/* Once the workers go on after a loss: how long what took. */
+static void tell_times(qn_supervisor *s, double now)
+{
+    const qn_loss *loss = &s->loss;
+    qn_string text = {0};
+    char name[32];
+
+    if (s->noticed > 0 && s->relaunched <= 0 && all_are_there(s))
+        s->relaunched = now;
+    if (s->noticed <= 0 || s->relaunched <= 0 || !s->is_reloaded)
+        return;
+    if (loss->rank >= 0)
+        qn_string_addf(&text, "worker %d%s%s", (int)loss->rank, loss->host[0] ? " on " : "",
+                       loss->host);
+    else
+        qn_string_add(&text, "workers");
+    qn_string_addf(&text,
+                   " lost after iteration %lld: noticed %.2f s after the last sign of life, "
+                   "relaunched in %.2f s, reloaded in %.2f s\n",
+                   (long long)s->lost_after, s->silent, s->relaunched - s->noticed,
+                   now - s->relaunched);
+    if (!s->cli->globals->quiet)
+        pass_err(s, qn_string_text(&text), text.length);
+    emit_time(s, "noticed_at", s->noticed_at);
+    emit_time(s, "silent_s", s->silent);
+    emit_time(s, "relaunched_s", s->relaunched - s->noticed);
+    emit_time(s, "reloaded_s", now - s->relaunched);
+    snprintf(name, sizeof name, "restart_%d", (int)s->n_restarts);
+    if (text.length > 0)
+        text.text[text.length - 1] = '\0';
+    qn_emit(s->ctx,
+            &(qn_event){.kind = QN_EVENT_FACT, .name = name, .text = qn_string_text(&text)});
+    s->noticed = 0;
+    qn_string_release(&text);
+}
+
+/* A loss is seen. */
+static void note_loss(qn_supervisor *s)
+{
+    const qn_worker_use *use = qn_workers_get(&s->known, s->loss.rank);
+    const double seen = use && use->last_seen > 0 ? use->last_seen : s->last_event;
+
+    s->silent = s->noticed - seen;
+    s->lost_after = s->last_step;
+    s->relaunched = 0;
+}
+
 /* Takes in what comes until one of the ends is reached. */
 static watch_end watch_loop(qn_supervisor *s)
 {
@@ -160,8 +230,13 @@ static watch_end watch_loop(qn_supervisor *s)
             told = now;
         if (told > 0 && now - told > FINISH_SECONDS)
             return WATCH_SLOW_END;
-        if (told == 0 && now - s->last_event > qn_watch_silence(s))
+        if (told == 0 && now - s->last_event > qn_watch_silence(s)) {
+            qn_silence_clear(s);
             return WATCH_SILENT;
+        }
+        if (told == 0 && stopping == 0 && ended == 0 && qn_silence_check(s, now))
+            return WATCH_SILENT;
+        tell_times(s, now);
     }
 }
 
@@ -186,6 +261,8 @@ static void reset(qn_supervisor *s)
     s->oom_kills = now.oom_kills;
     s->started = s->last_event = qn_seconds();
     s->n_steps = 0;
+    s->is_fitting = s->is_reloaded = false;
+    qn_silence_clear(s);
     s->child = QN_CHILD_NONE;
     qn_said_clear(&s->said);
     qn_workers_clear(&s->known);
@@ -202,15 +279,22 @@ qn_status qn_watch_attempt(qn_supervisor *s, const qn_launch_line *line, qn_atte
     reset(s);
     QN_TRY(qn_child_start(s->ctx, line, &s->child));
     end = watch_loop(s);
-    qn_child_end(&s->child, end == WATCH_ENDED ? 0 : GRACE_SECONDS);
+    s->noticed = qn_seconds();
+    s->noticed_at = (double)qn_now_us() * 1e-6;
+    qn_child_drop(&s->suspect.probe);
+    qn_child_end(&s->child, end == WATCH_ENDED        ? 0
+                            : s->suspect.is_host_gone ? SHORT_GRACE_SECONDS
+                                                      : GRACE_SECONDS);
     if (end == WATCH_STOPPED && !(s->reader.result.is_told && s->reader.result.status == QN_OK))
         *attempt = QN_ATTEMPT_STOPPED;
     else if (is_final(s))
         *attempt = QN_ATTEMPT_DONE;
     else
         *attempt = QN_ATTEMPT_LOST;
-    if (*attempt == QN_ATTEMPT_LOST)
+    if (*attempt == QN_ATTEMPT_LOST) {
         qn_loss_explain(s, end == WATCH_SILENT);
+        note_loss(s);
+    }
 done:
     return st;
 }

@@ -61,7 +61,7 @@ static int32_t find_on_host(const qn_supervisor *s)
 static int32_t find_lost(const qn_supervisor *s, bool is_silent)
 {
     if (is_silent)
-        return first_silent(s);
+        return s->suspect.rank >= 0 ? s->suspect.rank : first_silent(s);
     return s->said.rank >= 0 ? s->said.rank : find_on_host(s);
 }
 
@@ -112,6 +112,10 @@ static void explain_end(const qn_supervisor *s, qn_string *why)
                        WTERMSIG(status), strsignal(WTERMSIG(status)));
     } else if (s->reader.result.is_told && s->reader.result.error[0]) {
         qn_string_addf(why, "the workers gave up: %s", s->reader.result.error);
+    } else if (strstr(qn_string_text(&s->said.text), "lost communication with a remote daemon")) {
+        name_worker(&s->loss, why);
+        qn_string_add(why, " was lost with its host: its processes were ended, or the network "
+                           "between it and this machine broke");
     } else {
         qn_string_addf(why, "the workers ended without a result, the launcher with exit code %d",
                        WEXITSTATUS(status));
@@ -121,6 +125,14 @@ static void explain_end(const qn_supervisor *s, qn_string *why)
 
 static void explain_silence(const qn_supervisor *s, qn_string *why)
 {
+    if (s->suspect.rank >= 0) {
+        const qn_worker_use *use = qn_workers_get(&s->known, s->suspect.rank);
+
+        name_worker(&s->loss, why);
+        qn_string_addf(why, " gave no sign of life for %.1f s%s", qn_seconds() - use->last_seen,
+                       s->suspect.is_host_gone ? ", and its host does not answer" : "");
+        return;
+    }
     qn_string_addf(why, "no worker gave a sign of life for %.0f s", qn_watch_silence(s));
     if (s->loss.rank < 0)
         return;

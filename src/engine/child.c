@@ -200,6 +200,17 @@ static bool ends_within(qn_child *child, double seconds)
     return true;
 }
 
+static void close_pipes(qn_child *child)
+{
+    for (int i = 0; i < 2; i++) {
+        int *fd = i ? &child->err : &child->out;
+
+        if (*fd >= 0)
+            close(*fd);
+        *fd = -1;
+    }
+}
+
 void qn_child_end(qn_child *child, double grace)
 {
     const double start = qn_seconds();
@@ -215,11 +226,15 @@ void qn_child_end(qn_child *child, double grace)
     ends_within(child, 1);
     while (waitpid(-1, NULL, WNOHANG) > 0) /* orphans that came to us */
         ;
-    for (int i = 0; i < 2; i++) {
-        int *fd = i ? &child->err : &child->out;
+    close_pipes(child);
+}
 
-        if (*fd >= 0)
-            close(*fd);
-        *fd = -1;
+void qn_child_drop(qn_child *child)
+{
+    if (child->pid > 0) {
+        kill(-child->pid, SIGKILL);
+        waitpid(child->pid, &child->wait_status, 0);
+        child->pid = 0;
     }
+    close_pipes(child);
 }

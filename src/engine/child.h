@@ -27,6 +27,8 @@ bool qn_child_has_ended(qn_child *child);
 void qn_child_end(qn_child *child, double grace);
 /* Sends a signal to a process, if it runs below this one. False: it does not. */
 bool qn_child_signal(pid_t pid, int number);
+/* SIGKILL to it and its group, if it has not ended, and closes the pipes. */
+void qn_child_drop(qn_child *child);
 /* Makes this process the parent of orphans among those that it started, so that none gets away. */
 void qn_child_adopt_orphans(void);
 

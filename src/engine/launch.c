@@ -121,13 +121,22 @@ static void host_list(const qn_hosts *hosts, qn_string *out)
     }
 }
 
-/* Open MPI. Ranks give way while they wait, since threads and other ranks may want the core. Where
- * hosts take part a silent link is noticed within 3 + 3 * 1 s instead of minutes. */
+/* Open MPI. Ranks give way while they wait, since threads and other ranks may want the core; those
+ * of a job that is lost are killed at once. Where hosts take part a silent link is noticed within 3
+ * + 3 * 1 s instead of minutes. */
 static qn_status add_openmpi(qn_context *ctx, const qn_launch_options *o, const char *hosts,
                              qn_launch_line *line)
 {
-    static const char *const always[] = {"--oversubscribe",     "--bind-to", "none", "--mca",
-                                         "mpi_yield_when_idle", "1",         NULL};
+    static const char *const always[] = {"--oversubscribe",
+                                         "--bind-to",
+                                         "none",
+                                         "--mca",
+                                         "mpi_yield_when_idle",
+                                         "1",
+                                         "--mca",
+                                         "odls_base_sigkill_timeout",
+                                         "0",
+                                         NULL};
     static const char *const remote[] = {
         "--mca", "plm_rsh_no_tree_spawn",   "1", "--mca", "oob_tcp_keepalive_time",   "3",
         "--mca", "oob_tcp_keepalive_intvl", "1", "--mca", "oob_tcp_keepalive_probes", "3",

@@ -167,7 +167,8 @@ static void open_mpi_is_told_what_it_needs(void **state)
     CHECK_OK(ctx, qn_launch_make(ctx, &options, &line));
     join(&line, &text);
     CHECK_TEXT(qn_string_text(&text),
-               "mpirun.openmpi --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n 3 "
+               "mpirun.openmpi --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 "
+               "--mca odls_base_sigkill_timeout 0 -n 3 "
                "--wdir /data /opt/quern fit als --input a b.csv");
     assert_null(line.word[line.n]);
     CHECK_TEXT(line.word[line.n - 1], "a b.csv");
