@@ -9,6 +9,7 @@
 #include "base/context.h"
 #include "base/pool.h"
 #include "data/matrix_job.h"
+#include "data/source_impl.h"
 #include "engine/comm.h"
 #include "engine/store.h"
 
@@ -489,6 +490,7 @@ qn_status qn_matrix_read(qn_context *ctx, const qn_matrix_options *options,
 
     *matrix = NULL;
     QN_TRY_ALL(qn_matrix_source_open(ctx, options, &files_total, &source));
+    QN_TRY(qn_source_agree(ctx, source));
     QN_TRY(read_source(ctx, source, files_total, options, use, matrix));
 done:
     end_load(ctx, &span, st, *matrix);

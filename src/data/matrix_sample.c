@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "data/matrix_impl.h"
 #include "data/source_files.h"
+#include "data/source_impl.h"
 
 /* Files that are looked into for the shares of labels. */
 #define MAX_PROBED 8
@@ -100,6 +101,7 @@ qn_status qn_matrix_source_open(qn_context *ctx, const qn_matrix_options *option
     *files_total = files.n;
     QN_TRY(open_paths(ctx, options, path, sampled_files(options, files.n), source));
 done:
+    st = qn_source_explain_missing(ctx, st);
     qn_free(path);
     qn_file_list_release(&files);
     return st;

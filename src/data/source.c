@@ -207,6 +207,7 @@ qn_status qn_source_open(qn_context *ctx, const qn_source_options *options, qn_s
     qn_source_options open = *options;
     qn_file_list files = {0};
     qn_dataset_columns columns;
+    uint64_t print;
     bool has_columns;
     qn_status st = QN_OK;
 
@@ -214,6 +215,7 @@ qn_status qn_source_open(qn_context *ctx, const qn_source_options *options, qn_s
     QN_TRY(qn_file_list_fill(ctx, options->path, options->n_paths, &files));
     has_columns = files.has_columns;
     columns = files.columns;
+    print = qn_file_list_print(&files); /* the source takes the list over */
     QN_TRY(find_format(ctx, options, &files, &open.format));
     if (open.format == QN_FORMAT_PARQUET || open.format == QN_FORMAT_JSON)
         st = qn_parquet_source_open(ctx, &open, source);
@@ -222,8 +224,10 @@ qn_status qn_source_open(qn_context *ctx, const qn_source_options *options, qn_s
     if (st == QN_OK) {
         (*source)->has_columns = has_columns;
         (*source)->columns = columns;
+        (*source)->print = print;
     }
 done:
+    st = qn_source_explain_missing(ctx, st);
     qn_file_list_release(&files);
     return st;
 }

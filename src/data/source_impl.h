@@ -32,12 +32,19 @@ struct qn_source {
     qn_schema schema;
     qn_format format;
     int64_t bytes;
+    uint64_t print;   /* of its files: see qn_file_list_print */
     bool is_once;     /* a pipe, standard input, a stream of batches: rows can be read only once */
     int64_t n_rows;   /* of all files, without reading them: exact for Parquet, for text guessed by
                          the first lines; 0: unknown */
     bool has_columns; /* the manifest of a data set says which columns are what */
     qn_dataset_columns columns;
 };
+
+/* Collective: QN_EINVAL names the first worker whose host has other data under the source's name.
+ */
+qn_status qn_source_agree(qn_context *ctx, const qn_source *source);
+/* `st` of opening a source, with the advice for several hosts where it was not found. */
+qn_status qn_source_explain_missing(qn_context *ctx, qn_status st);
 
 typedef struct qn_reader_ops {
     qn_status (*next)(qn_context *ctx, qn_reader *reader, const qn_batch **batch);

@@ -8,6 +8,7 @@
 #include "base/context.h"
 #include "base/pool.h"
 #include "data/reading.h"
+#include "data/source_impl.h"
 #include "data/triples_blocks.h"
 #include "data/triples_columns.h"
 #include "data/triples_impl.h"
@@ -394,6 +395,7 @@ static qn_status read_all(read_job *job, bool want_time, bool need_time, qn_trip
     qn_status st = QN_OK;
 
     QN_TRY_ALL(open_source(job, want_time, need_time));
+    QN_TRY(qn_source_agree(ctx, job->source));
     QN_TRY_ALL(prepare(job));
     QN_TRY_ALL(read_rows(job));
     QN_TRY_ALL(qn_triples_create(ctx, job->raw->has_time, triples));

@@ -55,7 +55,7 @@ trap 'exit 130' INT
 host_start() {
     rm -f "$place/hosts/$1/up"
     nsenter --net="/run/netns/$prefix-$1" unshare --mount --uts \
-        setsid sh "$here/host.sh" "$1" "$place/hosts/$1" >"$place/hosts/$1/log" 2>&1 </dev/null &
+        setsid -f sh "$here/host.sh" "$1" "$place/hosts/$1" >"$place/hosts/$1/log" 2>&1 </dev/null
     wait_until 5 test -e "$place/hosts/$1/up" || fail "host $1 does not start: $(cat "$place/hosts/$1/log")"
     link "$1" up
 }
@@ -194,16 +194,44 @@ reach() {
 
 # Nothing of the last run is left on any host.
 expect_clean() {
-    for host in $hosts; do
-        wait_until 5 is_idle "$host" ||
-            fail "left on $host: $(pids_on "$host" | while read -r pid; do tr '\0' ' ' <"/proc/$pid/cmdline" | cut -c1-200; done)"
-        [ -z "$(ls -A "$place/hosts/$host/scratch")" ] || fail "left in scratch of $host: $(ls "$place/hosts/$host/scratch")"
+    for each in $hosts; do
+        wait_until 5 is_idle "$each" ||
+            fail "left on $each: $(pids_on "$each" | while read -r pid; do tr '\0' ' ' <"/proc/$pid/cmdline" | cut -c1-200; done)"
+        [ -z "$(ls -A "$place/hosts/$each/scratch")" ] || fail "left in scratch of $each: $(ls "$place/hosts/$each/scratch")"
     done
 }
+# The run has told of one more restart than $said_before, or has ended.
+has_gone_on() { [ "$(grep -c 'relaunched in' "$err")" -gt "$said_before" ] || ! kill -0 "$supervisor" 2>/dev/null; }
 is_idle() { [ -z "$(pids_on "$1")" ]; }
 
+# strike COMMAND...: does it, and remembers when.
+strike() {
+    struck_at=$(date +%s.%N)
+    "$@" || fail "cannot $*"
+}
+
+# expect_times SECONDS: from the strike to its being noticed and all workers being there again. By the record.
+expect_times() {
+    json "(lambda t: 'noticed in %.2f s, relaunched in %.2f s, reloaded in %.2f s' % (
+        t['noticed_at'] - $struck_at, t['relaunched_s'], t['reloaded_s']))(j['metrics']['restarts']['1'])"
+    expect_json "(lambda t: t['noticed_at'] - $struck_at + t['relaunched_s'] <= $1)(j['metrics']['restarts']['1'])" True
+}
+
 # What all of the tests fit: small, and slow enough for faults to come in between. $digest is the undisturbed one's.
-ratings() {
-    "$quern" datagen ratings --users "${1:-6000}" --items 1500 --ratings "${2:-400000}" --seed 3 --format csv --out data --quiet ||
+undisturbed() { # undisturbed ITERATIONS
+    "$quern" datagen ratings --users 20000 --items 6000 --ratings 300000 --seed 3 --format csv --out data --quiet ||
         fail "no data"
+    fit="fit als --input data/ratings.csv --rank 32 --max-iter ${1:-25} --threads 1 --json"
+    # shellcheck disable=SC2086
+    run $fit --runs-dir none
+    expect_code 0
+    digest=$(json 'j["model_digest"]')
+    [ "${#digest}" = 32 ] || fail "no digest"
+}
+
+# The run that is over is well, and its model is the undisturbed one.
+expect_same() {
+    expect_code 0
+    expect_json 'j["model_digest"]' "$digest"
+    expect_clean
 }

@@ -1,0 +1,71 @@
+#!/bin/sh
+# deaths.sh: kill -9 of a rank, of every process of a host, of mpirun, of the supervisor. Each run goes on from its last
+# checkpoint to the undisturbed model; nothing of it is left on any host, in scratch or in memory.
+# shellcheck disable=SC1091,SC2086,SC2046
+. "$(dirname "$0")/lib.sh"
+hosts_open alpha beta gamma
+undisturbed 40
+fit="$fit --hosts alpha,beta,gamma"
+
+# struck MESSAGE: the run whose process was killed at $struck ends as if nothing had been, and says what was.
+struck() {
+    finish
+    expect_same
+    expect_err "$1"
+    expect_err 'lost after iteration [0-9]+: noticed [0-9.]+ s after the last sign of life, relaunched in [0-9.]+ s, reloaded in'
+    expect_json 'j["counts"]["restarts"]' 1
+    expect_json 'j["counts"]["resumed_iteration"] >= 3' True
+    expect_times 3
+    rm -rf runs
+}
+
+start $fit
+reach 3
+strike kill -9 $(ranks_on beta)
+struck 'worker 1 on beta was ended by signal 9'
+
+start $fit
+reach 3
+strike kill -9 $(ranks_on alpha)
+struck 'worker 0 on alpha was ended by signal 9'
+
+start $fit
+reach 3
+strike kill -9 $(pids_on gamma)
+struck 'worker 2 on gamma was lost with its host'
+
+start $fit
+reach 3
+strike kill -9 $(pgrep -P "$supervisor")
+struck 'the launcher .* was ended by signal 9'
+
+# A host is switched off, and the run goes on on the others; another is lost when it is back, so it is taken again.
+start $fit --min-workers 1
+reach 3
+strike host_kill gamma
+wait_until 30 has_reached $(($(iteration) + 3)) || fail "it does not go on"
+host_start gamma
+kill -9 $(ranks_on beta)
+finish
+expect_same
+expect_err 'starting again on 2 workers, fewer than before \(restart 1 of 3\)'
+expect_err 'starting again on 3 workers, more than before \(restart 2 of 3\)'
+rm -rf runs
+echo "a host switched off and back again"
+
+# The supervisor: its workers end by themselves, what they spilled is swept when the run goes on, on fewer hosts.
+start $fit --memory 26m --scratch "$place/scratch"
+reach 3
+spilled=$(ls "$place"/hosts/*/scratch | grep -c quern-scratch-run)
+kill -9 "$supervisor"
+finish 2>/dev/null
+expect_code 137
+for host in $hosts; do wait_until 5 is_idle "$host" || fail "processes on $host outlive the supervisor"; done
+run fit als --resume last --json --hosts alpha,beta --scratch "$place/scratch"
+expect_code 0
+expect_json 'j["model_digest"]' "$digest"
+expect_json 'j["counts"]["resumed_iteration"] >= 3' True
+run $fit --max-iter 1 --scratch "$place/scratch" --memory 26m
+expect_clean
+echo "the supervisor killed, $spilled hosts had spilled; resumed on two hosts"
+echo "deaths: fine"
