@@ -1,5 +1,5 @@
 # A thin front on the CMake presets. `make demo` and `make test` set up what they need.
-.PHONY: package mpi slurm demo build test check bench format install deps deps-test clean spark sanitize clang fuzz memory
+.PHONY: package mpi hosts slurm demo build test check bench format install deps deps-test clean spark sanitize clang fuzz memory
 
 JOBS ?= $(shell nproc)
 BUILD = build
@@ -31,6 +31,11 @@ slurm: deps deps-test  ## label slurm: the sbatch script on a Slurm of three nod
 	@packaging/install.sh slurm
 	@cmake --preset test >/dev/null && cmake --build --preset test -j $(JOBS) -- --quiet
 	@tests/run.sh $(BUILD) -L '^slurm$$'
+
+hosts: deps deps-test  ## label hosts: workers on hosts that are network namespaces, which takes root; QN_KILLS=50 for more kills
+	@packaging/install.sh mpi hosts
+	@cmake --preset test >/dev/null && cmake --build --preset test -j $(JOBS) -- --quiet
+	@tests/run.sh $(BUILD) -L '^hosts$$'
 
 memory: deps deps-test ## label memory: data of several times the budget in a memory cgroup, which takes root
 	@cmake --preset test >/dev/null && cmake --build --preset test -j $(JOBS) -- --quiet

@@ -2,7 +2,7 @@
 # kills.sh: QN_KILLS (default 6) kills of random processes on random hosts at random moments: of a rank, of all of a
 # host, of mpirun. Prints how long each took to be noticed, the workers to be there again and their data; 3 s at most
 # for the first two together.
-# shellcheck disable=SC1091,SC2086,SC2046
+# shellcheck disable=SC1091,SC2034,SC2046,SC2086,SC2154
 . "$(dirname "$0")/lib.sh"
 hosts_open alpha beta gamma
 undisturbed 60
@@ -17,7 +17,7 @@ random() { # random BELOW: into $drawn
 
 # Up to three kills a run. One that comes as the run ends, when nothing is to be started again, does not count.
 done_kills=0
-: >times
+: >times.txt
 while [ $done_kills -lt "$kills" ]; do
     rm -rf runs strikes
     start $fit --hosts alpha,beta,gamma --max-restarts 100
@@ -48,7 +48,7 @@ while [ $done_kills -lt "$kills" ]; do
     expect_json 'j["model_digest"]' "$digest"
     expect_clean
     [ $struck -gt 0 ] || continue
-    python3 - "$out" strikes >>times <<'PY' || fail "the record does not have the times"
+    python3 - "$out" strikes >>times.txt <<'PY' || fail "the record does not have the times"
 import json, sys
 restarts = json.loads(open(sys.argv[1]).read().splitlines()[-1])["metrics"]["restarts"]
 for line in open(sys.argv[2]):
@@ -57,7 +57,7 @@ for line in open(sys.argv[2]):
     print("%.3f %.3f %.3f %s" % (t["noticed_at"] - float(at), t["relaunched_s"], t["reloaded_s"], what.strip()))
 PY
 done
-python3 - times <<'PY' || fail "too slow"
+python3 - times.txt <<'PY' || fail "too slow"
 import statistics, sys
 rows = [line.split(" ", 3) for line in open(sys.argv[1])]
 for seen, there, data, what in rows:

@@ -192,11 +192,12 @@ reach() {
     fi
 }
 
-# Nothing of the last run is left on any host.
+# Nothing of the last run is left on any host: no process, no shared memory, no scratch.
 expect_clean() {
     for each in $hosts; do
         wait_until 5 is_idle "$each" ||
             fail "left on $each: $(pids_on "$each" | while read -r pid; do tr '\0' ' ' <"/proc/$pid/cmdline" | cut -c1-200; done)"
+        [ -z "$(on "$each" ls -A /dev/shm)" ] || fail "left in memory of $each: $(on "$each" ls -l /dev/shm)"
         [ -z "$(ls -A "$place/hosts/$each/scratch")" ] || fail "left in scratch of $each: $(ls "$place/hosts/$each/scratch")"
     done
 }
@@ -219,9 +220,9 @@ expect_times() {
 
 # What all of the tests fit: small, and slow enough for faults to come in between. $digest is the undisturbed one's.
 undisturbed() { # undisturbed ITERATIONS
-    "$quern" datagen ratings --users 20000 --items 6000 --ratings 300000 --seed 3 --format csv --out data --quiet ||
+    "$quern" datagen ratings --users 30000 --items 20000 --ratings 300000 --seed 3 --format csv --out data --quiet ||
         fail "no data"
-    fit="fit als --input data/ratings.csv --rank 32 --max-iter ${1:-25} --threads 1 --json"
+    fit="fit als --input data/ratings.csv --rank 32 --partitions 5 --max-iter ${1:-25} --threads 1 --json"
     # shellcheck disable=SC2086
     run $fit --runs-dir none
     expect_code 0

@@ -1,6 +1,6 @@
 #!/bin/sh
 # limits.sh: no more workers than are left, no more starts than are allowed: a named error, and never a hang.
-# shellcheck disable=SC1091,SC2086,SC2046
+# shellcheck disable=SC1091,SC2034,SC2046,SC2086,SC2154
 . "$(dirname "$0")/lib.sh"
 hosts_open alpha beta
 undisturbed

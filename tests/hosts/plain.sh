@@ -1,7 +1,7 @@
 #!/bin/sh
 # plain.sh: nothing happens to the hosts: one digest for one process, two and three hosts. Hosts that cannot take part
 # are named before work starts, and so is one that has other data or another program.
-# shellcheck disable=SC1091,SC2086
+# shellcheck disable=SC1091,SC2034,SC2046,SC2086,SC2154
 . "$(dirname "$0")/lib.sh"
 hosts_open alpha beta gamma
 undisturbed

@@ -1,7 +1,7 @@
 #!/bin/sh
 # silence.sh: workers that say nothing: their link is down, or they are stopped. The first is noticed by asking the
 # host, the second by the watchdog, after ten seconds or five iterations.
-# shellcheck disable=SC1091,SC2086,SC2046
+# shellcheck disable=SC1091,SC2034,SC2046,SC2086,SC2154
 . "$(dirname "$0")/lib.sh"
 hosts_open alpha beta gamma
 undisturbed 60
