@@ -64,30 +64,30 @@ expect_same
 expect_times 3
 rm -rf runs
 
-# The supervisor: its workers end by themselves. What they had spilled is taken over or swept when the run goes on.
+# The supervisor: its workers end by themselves. What they had spilled is swept when the run goes on.
 "$quern" datagen ratings --users 30000 --items 20000 --ratings 3000000 --seed 4 --format csv --out large --quiet
 fit="fit als --input large/ratings.csv --rank 8 --partitions 12 --max-iter 40 --threads 1 --json"
 run $fit --runs-dir none
 expect_code 0
 digest=$(json 'j["model_digest"]')
-start $fit --hosts alpha,beta --memory 24m --scratch "$place/scratch"
+start $fit --hosts alpha,beta --memory 20m --scratch "$place/scratch"
 reach 3
 for host in alpha beta; do
-    set -- "$place/hosts/$host/scratch/quern-scratch-run-"*
+    set -- "$place/hosts/$host/scratch/quern-scratch-"*
     [ -d "$1" ] || fail "$host has not spilled"
 done
 kill -9 "$supervisor"
 finish 2>/dev/null
 expect_code 137
 for host in $hosts; do wait_until 5 is_idle "$host" || fail "processes on $host outlive the supervisor"; done
-run fit als --resume last --json --hosts alpha,beta --memory 24m --scratch "$place/scratch"
+run fit als --resume last --json --hosts alpha,beta --memory 20m --scratch "$place/scratch"
 expect_same
 expect_json 'j["counts"]["resumed_iteration"] >= 3' True
 echo "the supervisor killed, and resumed"
 
 # A host goes while it has spilled, and its scratch is swept once it is used again.
 rm -rf runs
-start $fit --hosts alpha,beta --memory 24m --scratch "$place/scratch"
+start $fit --hosts alpha,beta --memory 20m --scratch "$place/scratch"
 reach 3
 kill -9 $(pids_on beta)
 finish
