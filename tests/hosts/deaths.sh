@@ -66,7 +66,7 @@ rm -rf runs
 
 # The supervisor: its workers end by themselves. What they had spilled is swept when the run goes on.
 "$quern" datagen ratings --users 30000 --items 20000 --ratings 3000000 --seed 4 --format csv --out large --quiet
-fit="fit als --input large/ratings.csv --rank 8 --partitions 12 --max-iter 40 --threads 1 --json"
+fit="fit als --input large/ratings.csv --rank 8 --partitions 12 --max-iter 15 --threads 1 --json"
 run $fit --runs-dir none
 expect_code 0
 digest=$(json 'j["model_digest"]')
