@@ -149,6 +149,31 @@ void spark_file_sync(qn_spark_log *log);
 /* To the finished name. */
 void spark_file_finish(qn_spark_log *log);
 
+/* ---- workers, tasks and blocks ---- */
+/* No memory: the log ends here, as with any write that fails. */
+void spark_out_of_memory(qn_spark_log *log);
+void spark_stage_release(spark_stage *stage);
+void spark_worker_added(qn_spark_log *log, const qn_event *event);
+/* Place of the live worker of a rank; -1: there is none. */
+int32_t spark_find_worker(const qn_spark_log *log, int32_t rank);
+/* Removes all live workers, `lost` (-1: not known) with the reason, the others because of it. */
+void spark_end_workers(qn_spark_log *log, int32_t lost, const char *text);
+spark_task *spark_task_at(const spark_stage *stage, int64_t i);
+int64_t spark_n_tasks(const spark_stage *stage);
+/* Where the number of the latest task of a partition stands, plus 1; NULL: no memory, no index. */
+int32_t *spark_slot_of(qn_spark_log *log, spark_stage *stage, int64_t index);
+spark_task *spark_start_task(qn_spark_log *log, spark_stage *stage, int64_t index, int32_t rank,
+                             int64_t us);
+void spark_add_work(spark_work *to, const qn_event *event);
+void spark_end_task(qn_spark_log *log, spark_stage *stage, spark_task *task, spark_reason reason,
+                    const char *text);
+void spark_end_tasks(qn_spark_log *log, spark_stage *stage, spark_reason reason, const char *text);
+/* Books what a worker did in a stage beyond what its tasks have told on its last task. */
+void spark_share_work(qn_spark_log *log, spark_stage *stage, const qn_event *event);
+void spark_storage(qn_spark_log *log, const qn_event *event);
+/* Data sets that were not told of yet, now that a stage is submitted. */
+void spark_tell_data(qn_spark_log *log);
+
 /* ---- the sink ---- */
 void spark_sink(void *user, const qn_event *event);
 /* Ends open tasks, stages and the job; `reason` says why. */
