@@ -73,11 +73,11 @@ stopped() { # stopped SIGNAL CODE FLAVOUR
     all_gone
     expect_one_error
     expect_err 'stopped; nothing was left half written'
-    expect_err 'go on with: quern fit als --resume als-'
+    expect_err 'go on with: quern fit als --resume als-[-0-9a-f]* .*--workers 2'
     [ ! -e five ] || fail "a run that was stopped left a model"
     grep -q '"status":"cancelled","exit_code":'"$2" runs/*/record.json || fail "the record is not closed as cancelled"
     [ -z "$(find runs/spark-events -name '*.inprogress')" ] || fail "the event log is not closed"
-    id=$(sed -n 's/.*--resume //p' "$err")
+    id=$(sed -n 's/.*--resume \([^ ]*\) .*/\1/p' "$err")
 }
 for flavour in openmpi mpich; do
     [ $flavour = openmpi ] || has_mpi mpiexec.mpich mpich || continue
