@@ -1,6 +1,6 @@
 #!/bin/sh
 # An iteration of ALS whose ratings lie in memory, and with a budget of a quarter and of an eighth of them, each in a
-# memory cgroup of the budget and max(10 %, 64 MB), the file cache cold, scratch on disk (root and cgroup v1 are needed).
+# memory cgroup of the budget and max(10 %, 64 MB), the file cache cold, scratch on disk. Needs root and cgroup v1.
 #   bench/spill.sh QUERN WORK [RATINGS [USERS ITEMS RANK [ITERATIONS]]]
 # QUERN  the program          WORK  folder on a disk; ratings.csv is made there, or taken if it is there
 # Without numbers: 100 million ratings of 100,000 users and 20,000 items, rank 50, 5 iterations: 2.5 GB of input and
@@ -17,8 +17,8 @@ trap 'cgroup_close; rm -rf "$work/spill" "$work/runs"' EXIT
 fit() {
     memory=$1
     shift
-    "$@" "$quern" fit als --input "$work/ratings.csv" --rank "$rank" --max-iter "$iterations" --threads 2 --quiet --json \
-        --runs-dir "$work/runs" --scratch "$work/spill" --memory "$memory"
+    "$@" "$quern" fit als --input "$work/ratings.csv" --rank "$rank" --max-iter "$iterations" --threads 2 --quiet \
+        --json --runs-dir "$work/runs" --scratch "$work/spill" --memory "$memory"
 }
 
 mkdir -p "$work/spill"

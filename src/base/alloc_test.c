@@ -295,6 +295,37 @@ static void planned_failures_and_what_only_may_fit_do_not_reclaim(void **state)
     empty_hoard(&h);
 }
 
+static void memory_is_used_again_for_about_as_much(void **state)
+{
+    qn_context *ctx = *state;
+    const size_t before = qn_budget_used(ctx->budget);
+    void *block = NULL;
+    size_t held;
+
+    CHECK_EQ(qn_alloc_array(ctx, &block, 1 << 20, 1, "bytes"), QN_OK);
+    if (!qn_alloc_pages(block, &held)) { /* AddressSanitizer: nothing is mapped apart */
+        qn_free(block);
+        skip();
+    }
+    held = qn_budget_used(ctx->budget);
+    CHECK(qn_alloc_reuse(&block, (1 << 20) - 5000)); /* too little to give back */
+    CHECK_EQ(qn_alloc_size(block), (size_t)(1 << 20) - 5000);
+    CHECK_EQ(qn_budget_used(ctx->budget), held);
+    CHECK(qn_alloc_reuse(&block, (1 << 20) + 100000));
+    memset(block, 1, (1 << 20) + 100000);
+    CHECK(qn_budget_used(ctx->budget) > held + 90000);
+    CHECK(qn_alloc_reuse(&block, 900000));
+    CHECK(qn_budget_used(ctx->budget) < held);
+    CHECK(!qn_alloc_reuse(&block, 1 << 19)); /* too far off */
+    CHECK(!qn_alloc_reuse(&block, 2 << 20));
+    CHECK_EQ(qn_alloc_size(block), 900000);
+    qn_free(block);
+    CHECK_EQ(qn_budget_used(ctx->budget), before);
+    CHECK_EQ(qn_alloc_array(ctx, &block, 1000, 1, "bytes"), QN_OK);
+    CHECK(!qn_alloc_reuse(&block, 1000)); /* not mapped apart */
+    qn_free(block);
+}
+
 static void *churn(void *arg)
 {
     for (int i = 0; i < 2000; i++) {
@@ -327,6 +358,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(calloc_clears_small_and_large_blocks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_message_names_need_held_and_limit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(memory_is_used_again_for_about_as_much, set_up, tear_down),
         cmocka_unit_test_setup_teardown(peak_is_the_most_held_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(growing_and_shrinking_keeps_the_contents, set_up,
                                         tear_down),

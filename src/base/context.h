@@ -52,8 +52,8 @@ struct qn_context {
     qn_cell_sizes cells;
     struct qn_stores *stores; /* and the scratch folder they spill to */
     qn_traffic traffic;
-    char *scratch_dir;        /* where to make it; NULL: none, nothing is spilled */
-    char *module_dir;         /* NULL: beside the program */
+    char *scratch_dir; /* where to make it; NULL: none, nothing is spilled */
+    char *module_dir;  /* NULL: beside the program */
 
     pthread_mutex_t lock; /* guards error and sinks */
     char error[QN_ERROR_BYTES];
