@@ -46,7 +46,7 @@ struct qn_record {
     int64_t n_stages, n_tasks, stage_us, bytes_read;
     struct record_traffic {
         int64_t spilled, read_back, moved;
-    } past; /* bytes of workers that are lost */
+    } past;                            /* bytes of workers that are lost */
     int64_t stage_tasks, most_tasks;   /* of the stage that runs, of any */
     int64_t shared_busy_us, shared_us; /* of stages with several tasks: of tasks, of stages */
     char kernel_set[16];
