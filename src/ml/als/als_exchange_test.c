@@ -232,7 +232,7 @@ static void spilled_ratings_and_rounds_of_rows_give_the_same_bits(void **state)
     wanted = j.bits[0];
     j.scratch = scratch;
     for (int32_t ranks = 1; ranks <= 5; ranks += 2) { /* 3 MB are factors: less and less beside */
-        for (j.memory = (size_t)6 << 20; j.memory > 0; j.memory -= (size_t)64 << 10) {
+        for (j.memory = (size_t)(ranks > 1 ? 5376 : 6144) << 10; j.memory > 0; j.memory -= 65536) {
             CHECK_EQ(run(&j, ranks, 2), QN_OK);
             CHECK_EQ(j.by_need, ranks > 1 ? 2 : 0);
             CHECK(j.bits[0] == wanted);
