@@ -1,6 +1,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/decimal.h"
 #include "base/text.h"
@@ -172,4 +173,15 @@ void qn_format_seconds(double seconds, char *out)
 
         snprintf(out, 32, "%ld h %ld min", minutes / 60, minutes % 60);
     }
+}
+
+void qn_format_time(int64_t us, char *out)
+{
+    const time_t seconds = (time_t)(us / 1000000);
+    struct tm civil;
+    char text[24];
+
+    gmtime_r(&seconds, &civil);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &civil);
+    snprintf(out, 32, "%s.%03dZ", text, (int)(us / 1000 % 1000));
 }

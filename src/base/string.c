@@ -90,3 +90,18 @@ const char *qn_string_text(const qn_string *s)
 {
     return s->text ? s->text : "";
 }
+
+void qn_string_add_word(qn_string *s, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-./:,=+@%";
+
+    if (word[0] && word[strspn(word, plain)] == '\0') {
+        qn_string_add(s, word);
+        return;
+    }
+    qn_string_add(s, "'");
+    for (; *word; word++)
+        qn_string_add_bytes(s, *word == '\'' ? "'\\''" : word, *word == '\'' ? 4 : 1);
+    qn_string_add(s, "'");
+}

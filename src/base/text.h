@@ -20,6 +20,8 @@ void qn_string_add(qn_string *s, const char *text);
 void qn_string_add_bytes(qn_string *s, const char *bytes, size_t n);
 void qn_string_addf(qn_string *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void qn_string_addv(qn_string *s, const char *format, va_list arguments);
+/* A word as a shell would have to be given it. */
+void qn_string_add_word(qn_string *s, const char *word);
 void qn_string_clear(qn_string *s);
 void qn_string_release(qn_string *s);
 const char *qn_string_text(const qn_string *s); /* "" if empty */
@@ -33,6 +35,9 @@ void qn_format_count(int64_t value, char *out);
 void qn_format_bytes(double bytes, char *out);
 /* 0.0123 -> "12 ms", 75 -> "1 min 15 s". 32 bytes do. */
 void qn_format_seconds(double seconds, char *out);
+
+/* Microseconds since the epoch -> "2026-11-21T18:42:53.123Z". 32 bytes do. */
+void qn_format_time(int64_t us, char *out);
 
 /* The whole of text[0..length) as a number; false if it is not one or does not fit. Blanks around
  * are not accepted. qn_parse_int64 takes "12", "-3", "+4", "5.0" (a fraction of zeros).

@@ -67,6 +67,8 @@ static void sizes_and_times_are_written_for_people(void **state)
     CHECK_FORMAT(qn_format_bytes, 300.0 * 1048576, "300 MB");
     CHECK_FORMAT(qn_format_bytes, 1073741824.0, "1 GB");
     CHECK_FORMAT(qn_format_bytes, 1e300, "more than 1e15 ZB");
+    CHECK_FORMAT(qn_format_time, 1795286571623000, "2026-11-21T18:42:51.623Z");
+    CHECK_FORMAT(qn_format_time, 0, "1970-01-01T00:00:00.000Z");
     CHECK_FORMAT(qn_format_seconds, 0.0123, "12 ms");
     CHECK_FORMAT(qn_format_seconds, 75.0, "1 min 15 s");
     CHECK_FORMAT(qn_format_seconds, 0.0000123, "12 us");

@@ -83,10 +83,13 @@ static void command_text(const qn_cli *cli, qn_string *out)
         char option[64];
 
         qn_cli_option_name(cli->args->value[i].param->name, option);
-        qn_string_addf(out, " %s=%s", option, cli->args->value[i].text);
+        qn_string_addf(out, " %s=", option);
+        qn_string_add_word(out, cli->args->value[i].text);
     }
-    for (int64_t i = 0; i < cli->n_arguments; i++)
-        qn_string_addf(out, " %s", cli->argument[i]);
+    for (int64_t i = 0; i < cli->n_arguments; i++) {
+        qn_string_add(out, " ");
+        qn_string_add_word(out, cli->argument[i]);
+    }
 }
 
 /* The log in words, beside the record. */

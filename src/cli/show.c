@@ -52,15 +52,11 @@ qn_shown qn_show_share(int64_t part, int64_t whole)
 
 void qn_show_word(FILE *stream, const char *word)
 {
-    if (word[0] && strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_-./:,=+@%") == strlen(word)) {
-        fputs(word, stream);
-        return;
-    }
-    fputc('\'', stream);
-    for (; *word; word++)
-        fputs(*word == '\'' ? "'\\''" : (char[2]){*word, '\0'}, stream);
-    fputc('\'', stream);
+    qn_string text = {0};
+
+    qn_string_add_word(&text, word);
+    fputs(qn_string_text(&text), stream);
+    qn_string_release(&text);
 }
 
 /* A line of text from the data, made harmless. */

@@ -58,17 +58,6 @@ struct qn_record {
     char error[QN_ERROR_BYTES];
 };
 
-static void format_time(int64_t us, char *out, size_t size)
-{
-    const time_t seconds = (time_t)(us / 1000000);
-    struct tm civil;
-    char text[32];
-
-    gmtime_r(&seconds, &civil);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &civil);
-    snprintf(out, size, "%s.%03dZ", text, (int)(us / 1000 % 1000));
-}
-
 /* What the workers tell of themselves, put together. */
 static void sample_workers(qn_record *record)
 {
@@ -228,9 +217,9 @@ static void tail_json(const qn_record *record, qn_json *j)
 
     versions_json(j);
     process_json(&record->process, j);
-    format_time(record->start_us, time, sizeof time);
+    qn_format_time(record->start_us, time);
     qn_json_text(j, "started", time);
-    format_time(record->end_us, time, sizeof time);
+    qn_format_time(record->end_us, time);
     qn_json_text(j, "ended", record->end_us ? time : NULL);
     qn_json_text(j, "status", record->status);
     qn_json_int(j, "exit_code", record->exit_code);

@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/text.h"
@@ -20,8 +19,6 @@ struct qn_run_log {
 __attribute__((format(printf, 4, 5))) static void
 write_line(qn_run_log *log, int64_t time_us, const char *level, const char *format, ...)
 {
-    const time_t seconds = (time_t)(time_us / 1000000);
-    struct tm civil;
     char stamp[32];
     qn_string line = {0};
     va_list arguments;
@@ -29,9 +26,8 @@ write_line(qn_run_log *log, int64_t time_us, const char *level, const char *form
     if (!log->file || log->error)
         return;
     log->last_us = time_us;
-    gmtime_r(&seconds, &civil);
-    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &civil);
-    qn_string_addf(&line, "%s.%03dZ %s ", stamp, (int)(time_us / 1000 % 1000), level);
+    qn_format_time(time_us, stamp);
+    qn_string_addf(&line, "%s %s ", stamp, level);
     va_start(arguments, format);
     qn_string_addv(&line, format, arguments);
     va_end(arguments);
