@@ -201,7 +201,9 @@ expect_clean() {
         [ -z "$(ls -A "$place/hosts/$each/scratch")" ] || fail "left in scratch of $each: $(ls "$place/hosts/$each/scratch")"
     done
 }
+
 # The run has told of one more restart than $said_before, or has ended.
+said_before=0
 has_gone_on() { [ "$(grep -c 'relaunched in' "$err")" -gt "$said_before" ] || ! kill -0 "$supervisor" 2>/dev/null; }
 is_idle() { [ -z "$(pids_on "$1")" ]; }
 
