@@ -119,6 +119,21 @@ static void the_end_takes_all_that_it_started_along(void **state)
     }
 }
 
+static void one_that_is_dropped_is_gone_at_once(void **state)
+{
+    qn_child child;
+    pid_t pid;
+
+    CHECK_OK(*state, start_shell(*state, "trap '' TERM; while :; do sleep 1; done", &child));
+    pid = child.pid;
+    qn_child_drop(&child);
+    CHECK(kill(pid, 0) != 0);
+    CHECK_EQ(child.pid, 0);
+    CHECK_EQ(child.out, -1);
+    CHECK_EQ(WTERMSIG(child.wait_status), SIGKILL);
+    qn_child_drop(&child); /* nothing more to do */
+}
+
 static void a_child_dies_with_its_parent(void **state)
 {
     char text[32] = "";
@@ -156,6 +171,7 @@ int main(void)
         cmocka_unit_test(both_outputs_and_the_exit_code_come_back),
         cmocka_unit_test(what_cannot_be_started_is_named),
         cmocka_unit_test(the_end_takes_all_that_it_started_along),
+        cmocka_unit_test(one_that_is_dropped_is_gone_at_once),
         cmocka_unit_test(a_child_dies_with_its_parent),
     };
 

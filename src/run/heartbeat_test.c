@@ -1,77 +1,90 @@
-/* Signs of life of a worker that is busy with something else. */
-#include "run/heartbeat.h"
-
-#include <stdatomic.h>
-#include <time.h>
-
+/* Signs of life: they come by themselves, end with patience, and never after the stop. */
 #include "check.h"
 
-static void count_pulses(void *user, const qn_event *event)
+#include <stdatomic.h>
+
+#include "base/alloc.h"
+#include "run/heartbeat.h"
+
+static void count_signs(void *user, const qn_event *event)
 {
     if (event->kind == QN_EVENT_WORKER_PEAK)
         atomic_fetch_add((atomic_int *)user, 1);
 }
 
-static void doze(long ms)
-{
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-}
-
-static int pulses_in(double seconds, double patience, long ms, bool has_own)
+static qn_context *context_with(atomic_int *signs)
 {
     qn_context *ctx = NULL;
-    qn_heartbeat *heartbeat = NULL;
-    atomic_int n = 0;
-    int seen;
 
-    CHECK_OK(ctx, qn_context_create(NULL, &ctx));
-    CHECK_OK(ctx, qn_context_add_sink(ctx, count_pulses, &n));
-    CHECK_OK(ctx, qn_heartbeat_start(ctx, seconds, patience, &heartbeat));
-    if (has_own) /* the next one is far in the future */
-        atomic_store(&ctx->pulse_due, qn_now_us() + 60000000);
-    doze(ms);
+    CHECK_EQ(qn_context_create(&(qn_context_options){.threads = 1}, &ctx), QN_OK);
+    CHECK_OK(ctx, qn_context_add_sink(ctx, count_signs, signs));
+    return ctx;
+}
+
+static void a_silent_context_gives_signs_of_life(void **state)
+{
+    atomic_int signs = 0;
+    qn_context *ctx = context_with(&signs);
+    qn_heartbeat *heartbeat = NULL;
+    int at_end;
+
+    (void)state;
+    CHECK_OK(ctx, qn_heartbeat_start(ctx, 0.002, 60, &heartbeat));
+    for (int i = 0; i < 10000 && atomic_load(&signs) < 3; i++)
+        usleep(1000);
     qn_heartbeat_stop(heartbeat);
-    seen = atomic_load(&n);
+    at_end = atomic_load(&signs);
+    CHECK(at_end >= 3);
+    usleep(20000);
+    CHECK_EQ(atomic_load(&signs), at_end);
     qn_context_free(ctx);
-    return seen;
 }
 
-static void a_worker_that_passes_no_cancel_point_still_gives_signs_of_life(void **state)
+static void patience_ends(void **state)
 {
-    (void)state;
-    CHECK(pulses_in(0.01, 100, 400, false) >= 3);
-}
-
-static void a_worker_that_gives_its_own_is_left_alone(void **state)
-{
-    (void)state;
-    CHECK_EQ(pulses_in(0.05, 100, 200, true), 0);
-}
-
-static void one_that_is_stuck_for_good_does_not_look_alive(void **state)
-{
-    (void)state;
-    CHECK(pulses_in(0.02, 0.05, 600, false) <= 3);
-}
-
-static void stopping_does_not_wait_for_the_next_beat(void **state)
-{
-    const double start = qn_seconds();
-
-    (void)state;
-    CHECK_EQ(pulses_in(30, 100, 10, false), 0);
-    CHECK(qn_seconds() - start < 10);
-}
-
-static void starting_survives_a_failed_allocation(void **state)
-{
+    atomic_int signs = 0;
+    qn_context *ctx = context_with(&signs);
     qn_heartbeat *heartbeat = NULL;
-    qn_context *ctx = NULL;
+    int after;
 
     (void)state;
-    CHECK_OK(ctx, qn_context_create(NULL, &ctx));
+    CHECK_OK(ctx, qn_heartbeat_start(ctx, 0.002, 0.05, &heartbeat));
+    usleep(100000);
+    after = atomic_load(&signs);
+    usleep(50000);
+    CHECK_EQ(atomic_load(&signs), after);
+    qn_heartbeat_stop(heartbeat);
+    qn_context_free(ctx);
+}
+
+static void a_context_that_tells_of_itself_is_left_alone(void **state)
+{
+    atomic_int signs = 0;
+    qn_context *ctx = context_with(&signs);
+    qn_heartbeat *heartbeat = NULL;
+    int before;
+
+    (void)state;
+    qn_context_pulse(ctx, 3600);
+    CHECK_OK(ctx, qn_check_cancel(ctx)); /* gives one: its own next is due in an hour */
+    before = atomic_load(&signs);
+    CHECK_EQ(before, 1);
+    CHECK_OK(ctx, qn_heartbeat_start(ctx, 0.002, 60, &heartbeat));
+    usleep(50000);
+    qn_heartbeat_stop(heartbeat);
+    CHECK_EQ(atomic_load(&signs), before);
+    qn_context_free(ctx);
+}
+
+static void nothing_is_left_of_a_start_that_failed(void **state)
+{
+    atomic_int signs = 0;
+    qn_context *ctx = context_with(&signs);
+    qn_heartbeat *heartbeat = NULL;
+
+    (void)state;
     qn_alloc_fail_after(ctx, 0);
-    CHECK_EQ(qn_heartbeat_start(ctx, 1, 1, &heartbeat), QN_ENOMEM);
+    CHECK_EQ(qn_heartbeat_start(ctx, 1, 60, &heartbeat), QN_ENOMEM);
     qn_alloc_fail_after(ctx, QN_NEVER);
     CHECK(heartbeat == NULL);
     qn_heartbeat_stop(heartbeat);
@@ -81,11 +94,10 @@ static void starting_survives_a_failed_allocation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_worker_that_passes_no_cancel_point_still_gives_signs_of_life),
-        cmocka_unit_test(a_worker_that_gives_its_own_is_left_alone),
-        cmocka_unit_test(one_that_is_stuck_for_good_does_not_look_alive),
-        cmocka_unit_test(stopping_does_not_wait_for_the_next_beat),
-        cmocka_unit_test(starting_survives_a_failed_allocation),
+        cmocka_unit_test(a_silent_context_gives_signs_of_life),
+        cmocka_unit_test(patience_ends),
+        cmocka_unit_test(a_context_that_tells_of_itself_is_left_alone),
+        cmocka_unit_test(nothing_is_left_of_a_start_that_failed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
