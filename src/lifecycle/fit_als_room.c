@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "data/parquet.h"
 #include "data/rating_sample.h"
+#include "data/source_files.h"
 #include "data/source_impl.h"
 #include "data/triples_columns.h"
 #include "engine/comm.h"
@@ -96,7 +97,7 @@ static qn_status refuse_sample(qn_context *ctx, const qn_als_params *als, const 
 }
 
 /* Whether even two ids a rating, of twice as many ratings as the head of the input lets expect,
- * would fit: then there is nothing to sample. */
+ * would fit: then there is nothing to sample. Nor is there of a pipe, whose bytes come once. */
 static qn_status is_small(qn_context *ctx, const qn_ratings_options *input,
                           const qn_als_params *als, bool saves, bool *small)
 {
@@ -106,13 +107,15 @@ static qn_status is_small(qn_context *ctx, const qn_ratings_options *input,
     qn_als_shape shape;
     qn_status st = QN_OK;
 
+    QN_TRY(qn_paths_are_once(ctx, (const char *const *)input->input.item, input->input.n, small));
+    if (*small)
+        return QN_OK;
     QN_TRY(qn_ratings_source_open(ctx, &options, &source));
     shape = (qn_als_shape){.rows = {2 * source->n_rows, 2 * source->n_rows},
                            .ratings = 2 * source->n_rows,
                            .is_coded = true};
-    *small = source->is_once ||
-             (source->n_rows > 0 &&
-              least_bytes(ctx, als, &shape, saves, &bytes) <= (double)qn_context_room(ctx));
+    *small = source->n_rows > 0 &&
+             least_bytes(ctx, als, &shape, saves, &bytes) <= (double)qn_context_room(ctx);
 done:
     qn_source_free(source);
     return st;
@@ -128,17 +131,16 @@ qn_status qn_fit_als_room_of_sample(qn_context *ctx, const qn_ratings_options *i
     qn_als_bytes bytes;
     double least, best;
     bool small = false;
-    qn_status st = QN_OK;
+    qn_status st = is_small(ctx, input, als, saves, &small);
 
-    QN_TRY(is_small(ctx, input, als, saves, &small));
-    if (small)
-        return QN_OK;
-    st = qn_rating_sample_read(ctx, input, &sample);
-    if (st == QN_ENOMEM) { /* no room to look: the exact number will tell */
+    if (st == QN_OK && !small)
+        st = qn_rating_sample_read(ctx, input, &sample);
+    if (st != QN_OK && st != QN_ECANCELLED) { /* what is wrong is told best by who reads all */
         qn_error_clear(ctx);
         return QN_OK;
     }
-    QN_TRY(st);
+    if (st != QN_OK || small)
+        return st;
     shape = shape_of(&sample, share, true);
     least = least_bytes(ctx, als, &shape, saves, &bytes);
     shape = shape_of(&sample, 1, false);
