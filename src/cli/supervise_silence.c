@@ -20,19 +20,6 @@ const char *qn_silence_host(const qn_supervisor *s, int32_t rank)
     return NULL;
 }
 
-static int32_t most_silent(const qn_supervisor *s)
-{
-    int32_t oldest = -1;
-
-    for (int32_t w = 0; w < s->known.n; w++) {
-        const double seen = qn_workers_get(&s->known, w)->last_seen;
-
-        if (seen > 0 && (oldest < 0 || seen < qn_workers_get(&s->known, oldest)->last_seen))
-            oldest = w;
-    }
-    return oldest;
-}
-
 void qn_silence_clear(qn_supervisor *s)
 {
     if (s->suspect.probe.pid > 0)
@@ -74,7 +61,7 @@ static bool watch_host(qn_supervisor *s, const char *host, double now)
 
 bool qn_silence_check(qn_supervisor *s, double now)
 {
-    const int32_t rank = most_silent(s);
+    const int32_t rank = qn_workers_most_silent(&s->known);
     const double silent = rank < 0 ? 0 : now - qn_workers_get(&s->known, rank)->last_seen;
     const char *host = qn_silence_host(s, rank);
 

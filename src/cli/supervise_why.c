@@ -8,20 +8,6 @@
 #include "base/system.h"
 #include "cli/supervise_impl.h"
 
-/* The worker that has been silent longest; -1: none has ever spoken. */
-static int32_t first_silent(const qn_supervisor *s)
-{
-    int32_t oldest = -1;
-
-    for (int32_t w = 0; w < s->known.n; w++) {
-        const double seen = qn_workers_get(&s->known, w)->last_seen;
-
-        if (seen > 0 && (oldest < 0 || seen < qn_workers_get(&s->known, oldest)->last_seen))
-            oldest = w;
-    }
-    return oldest;
-}
-
 /* Whether a worker is on the host that the launcher names: as it calls itself, or as the user
  * called it. Launchers fill host after host. */
 static bool is_on(const qn_supervisor *s, int32_t worker, const char *host)
@@ -61,7 +47,7 @@ static int32_t find_on_host(const qn_supervisor *s)
 static int32_t find_lost(const qn_supervisor *s, bool is_silent)
 {
     if (is_silent)
-        return s->suspect.rank >= 0 ? s->suspect.rank : first_silent(s);
+        return s->suspect.rank >= 0 ? s->suspect.rank : qn_workers_most_silent(&s->known);
     return s->said.rank >= 0 ? s->said.rank : find_on_host(s);
 }
 

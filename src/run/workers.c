@@ -64,6 +64,19 @@ const qn_worker_use *qn_workers_get(const qn_workers *workers, int32_t worker)
                                               : NULL;
 }
 
+int32_t qn_workers_most_silent(const qn_workers *workers)
+{
+    int32_t oldest = -1;
+
+    for (int32_t w = 0; w < workers->n; w++) {
+        const double seen = qn_workers_get(workers, w)->last_seen;
+
+        if (seen > 0 && (oldest < 0 || seen < qn_workers_get(workers, oldest)->last_seen))
+            oldest = w;
+    }
+    return oldest;
+}
+
 int64_t qn_workers_peak(const qn_workers *workers)
 {
     int64_t peak = 0;

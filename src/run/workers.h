@@ -31,6 +31,8 @@ typedef struct qn_workers {
 bool qn_workers_note(qn_workers *workers, const qn_event *event);
 /* NULL: nothing is known. */
 const qn_worker_use *qn_workers_get(const qn_workers *workers, int32_t worker);
+/* The worker whose last sign of life is oldest; -1: none has ever given one. */
+int32_t qn_workers_most_silent(const qn_workers *workers);
 int64_t qn_workers_peak(const qn_workers *workers); /* of the largest */
 /* Adds the bytes that all have spilled to scratch, read back from there and received. */
 void qn_workers_add_traffic(const qn_workers *workers, int64_t *spilled, int64_t *read_back,
