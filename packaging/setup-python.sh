@@ -8,6 +8,8 @@ list=$here/python/$name.txt
 base=${QN_CACHE_DIR:-$here/../build/deps}
 mkdir -p "$base"
 env=$(cd "$base" && pwd)/python-$name-$(sha256sum "$list" | cut -c1-12)
+exec 9>"$env.lock" # tests run side by side, and one of them makes it
+flock 9
 if [ ! -f "$env/.ready" ]; then
     rm -rf "$env"
     python3 -m venv "$env" >&2
