@@ -17,13 +17,14 @@
 
 /* Blocks of this size and more are mapped apart: in the heap, holes between others keep what is
  * freed, and the process then holds far more than the books say. AddressSanitizer sees only the
- * heap, so there all blocks come from it. */
+ * heap, and ThreadSanitizer no mremap: it takes who gets the place of a block that has moved for
+ * one that races with it. So there all blocks come from the heap. */
 #if defined(__has_feature) /* clang */
-#if __has_feature(address_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define __SANITIZE_ADDRESS__ 1
 #endif
 #endif
-#if defined(__SANITIZE_ADDRESS__) /* gcc */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) /* gcc */
 #define MAP_FROM SIZE_MAX
 #else
 #define MAP_FROM ((size_t)128 << 10)
