@@ -14,7 +14,7 @@ expect_code 0
 whole=$(digest whole)
 rm -rf runs
 
-# killed FOLDER WORDS...: a run that is killed once it has made its second checkpoint in FOLDER/als-*; its id is $id.
+# killed FOLDER WORDS...: a run that is killed once it has made a second checkpoint in FOLDER/als-*; its id is $id.
 killed() {
     folder=$1
     shift
@@ -23,7 +23,7 @@ killed() {
     "$quern" "$@" --checkpoint-interval 1 >"$out" 2>"$err" </dev/null &
     pid=$!
     n=0
-    until [ -n "$(find "$folder" -name 000002 2>/dev/null)" ]; do
+    until [ -n "$(find "$folder" -name '0000[0-9][0-9]' ! -name 000001 2>/dev/null)" ]; do # the last two are kept
         n=$((n + 1))
         [ $n -lt 3000 ] || fail "no checkpoint in a minute"
         kill -0 $pid 2>/dev/null || fail "the run has ended too early"
