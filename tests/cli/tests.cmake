@@ -21,5 +21,5 @@ if(TARGET quern)
       ENVIRONMENT "QN_QUERN=${CMAKE_BINARY_DIR}/quern;QN_SOURCE_DIR=${CMAKE_SOURCE_DIR};QN_SHARED=${CMAKE_SOURCE_DIR}/../shared")
   endforeach()
   # Begun early: with workers whose work is long enough to be struck in the middle.
-  set_tests_properties(cli_workers cli_sweep_workers cli_resume_lost PROPERTIES COST 60)
+  set_tests_properties(cli_workers cli_sweep_workers cli_resume_lost PROPERTIES COST 60 TIMEOUT 900)
 endif()
