@@ -47,6 +47,9 @@ $bad"
     bad=$(git grep -nEI '\b(TO[D]O|FIX[M]E|XX[X]|HAC[K])\b|not imple[m]ented' -- src include python examples bench)
     [ -z "$bad" ] || complain "words: left open:
 $bad"
+    bad=$(git grep -nEI '(^|[^A-Za-z0-9_.$}])/(home|root|Users|work)/' -- .)
+    [ -z "$bad" ] || complain "words: paths of somebody's machine:
+$bad"
 }
 
 check_format() {

@@ -70,6 +70,10 @@ for name, replica in replicas.items():
         assert not any("hostPort" in p for p in container.get("ports", [])), name
         assert not container["securityContext"]["allowPrivilegeEscalation"], name
         assert {m["name"] for m in container["volumeMounts"]} <= volumes, name
+keys = {line.split()[1].rsplit("/", 1)[0] for file in ("operator_ssh_config", "operator_sshd_config")
+        for line in open(f"{sys.argv[1]}/{file}")
+        if line.split()[:1] and line.split()[0] in ("IdentityFile", "HostKey", "AuthorizedKeysFile")}
+assert keys == {job["spec"]["sshAuthMountPath"]}, f"keys are looked for in {keys}"
 args = replicas["Launcher"]["template"]["spec"]["containers"][0]["args"]
 assert args[args.index("-n") + 1] == str(replicas["Worker"]["replicas"]), "mpirun -n is the workers"
 P
