@@ -12,6 +12,7 @@
 #include "data/source_files.h"
 #include "data/source_impl.h"
 #include "data/text_source.h"
+#include "engine/comm.h"
 
 const char *qn_type_name(qn_type type)
 {
@@ -207,7 +208,7 @@ qn_status qn_source_open(qn_context *ctx, const qn_source_options *options, qn_s
     qn_source_options open = *options;
     qn_file_list files = {0};
     qn_dataset_columns columns;
-    uint64_t print;
+    uint64_t print = 0;
     bool has_columns;
     qn_status st = QN_OK;
 
@@ -215,7 +216,8 @@ qn_status qn_source_open(qn_context *ctx, const qn_source_options *options, qn_s
     QN_TRY(qn_file_list_fill(ctx, options->path, options->n_paths, &files));
     has_columns = files.has_columns;
     columns = files.columns;
-    print = qn_file_list_print(&files); /* the source takes the list over */
+    if (qn_size(ctx) > 1) /* workers compare; the source takes the list over */
+        print = qn_file_list_print(&files);
     QN_TRY(find_format(ctx, options, &files, &open.format));
     if (open.format == QN_FORMAT_PARQUET || open.format == QN_FORMAT_JSON)
         st = qn_parquet_source_open(ctx, &open, source);

@@ -348,15 +348,3 @@ void qn_file_list_release(qn_file_list *list)
     qn_free(list->file);
     *list = (qn_file_list){0};
 }
-
-qn_status qn_paths_are_once(qn_context *ctx, const char *const *path, int64_t n_paths, bool *once)
-{
-    qn_file_list files = {0};
-    const qn_status st = qn_file_list_fill(ctx, path, n_paths, &files);
-
-    *once = false;
-    for (int64_t f = 0; f < files.n; f++)
-        *once |= files.file[f].is_once;
-    qn_file_list_release(&files);
-    return st;
-}

@@ -31,8 +31,6 @@ typedef struct qn_file_list {
  * the nearest name in the folder; QN_EBUSY: a data set that was rewritten meanwhile. */
 qn_status qn_file_list_fill(qn_context *ctx, const char *const *path, int64_t n_paths,
                             qn_file_list *list);
-/* Whether a file of `path` is a pipe or standard input, which nobody may look into beforehand. */
-qn_status qn_paths_are_once(qn_context *ctx, const char *const *path, int64_t n_paths, bool *once);
 /* Of sizes and, of up to 64 files, the content at three places: tells other data from the same. */
 uint64_t qn_file_list_print(const qn_file_list *list);
 void qn_file_list_release(qn_file_list *list);

@@ -32,7 +32,7 @@ struct qn_source {
     qn_schema schema;
     qn_format format;
     int64_t bytes;
-    uint64_t print;   /* of its files: see qn_file_list_print */
+    uint64_t print;   /* of its files, where there are several workers: see qn_file_list_print */
     bool is_once;     /* a pipe, standard input, a stream of batches: rows can be read only once */
     int64_t n_rows;   /* of all files, without reading them: exact for Parquet, for text guessed by
                          the first lines; 0: unknown */

@@ -23,6 +23,11 @@ typedef struct qn_triples {
  * of the files within a rank. Collective. */
 qn_status qn_triples_read(qn_context *ctx, const qn_ratings_options *options, bool want_time,
                           bool need_time, qn_triples **triples);
+/* The same of a source that has been opened for the options, and looked at; it is taken over. NULL:
+ * it is opened here. */
+qn_status qn_triples_read_source(qn_context *ctx, const qn_ratings_options *options,
+                                 qn_source *source, bool want_time, bool need_time,
+                                 qn_triples **triples);
 void qn_triples_free(qn_triples *triples);
 
 /* ---- rows, block by block ---- */

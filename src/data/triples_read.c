@@ -293,16 +293,6 @@ done:
     return st;
 }
 
-static qn_status open_source(read_job *job, bool want_time, bool need_time)
-{
-    qn_status st = qn_ratings_source_open(job->ctx, job->options, &job->source);
-
-    if (st == QN_OK)
-        st = qn_rating_columns_find(job->ctx, job->source, job->options, want_time, need_time,
-                                    &job->columns);
-    return st;
-}
-
 static qn_status prepare(read_job *job)
 {
     qn_context *ctx = job->ctx;
@@ -394,7 +384,10 @@ static qn_status read_all(read_job *job, bool want_time, bool need_time, qn_trip
     qn_context *ctx = job->ctx;
     qn_status st = QN_OK;
 
-    QN_TRY_ALL(open_source(job, want_time, need_time));
+    if (!job->source)
+        QN_TRY_ALL(qn_ratings_source_open(ctx, job->options, &job->source));
+    QN_TRY_ALL(qn_rating_columns_find(ctx, job->source, job->options, want_time, need_time,
+                                      &job->columns));
     QN_TRY(qn_source_agree(ctx, job->source));
     QN_TRY_ALL(prepare(job));
     QN_TRY_ALL(read_rows(job));
@@ -407,10 +400,11 @@ done:
     return st;
 }
 
-qn_status qn_triples_read(qn_context *ctx, const qn_ratings_options *options, bool want_time,
-                          bool need_time, qn_triples **triples)
+qn_status qn_triples_read_source(qn_context *ctx, const qn_ratings_options *options,
+                                 qn_source *source, bool want_time, bool need_time,
+                                 qn_triples **triples)
 {
-    read_job job = {.ctx = ctx, .options = options, .reading = {.ctx = ctx}};
+    read_job job = {.ctx = ctx, .options = options, .source = source, .reading = {.ctx = ctx}};
     qn_status st = QN_OK;
     qn_triples *t = NULL;
     const qn_span span = qn_job_start(ctx, "load");
@@ -430,4 +424,10 @@ done:
     qn_source_free(job.source);
     qn_reading_release(&job.reading);
     return st;
+}
+
+qn_status qn_triples_read(qn_context *ctx, const qn_ratings_options *options, bool want_time,
+                          bool need_time, qn_triples **triples)
+{
+    return qn_triples_read_source(ctx, options, NULL, want_time, need_time, triples);
 }

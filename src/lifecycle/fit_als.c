@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/context.h"
+#include "data/triples_columns.h"
 #include "engine/checkpoint.h"
 #include "engine/comm.h"
 #include "engine/phase.h"
@@ -116,19 +117,36 @@ static void take_counts(fit_job *job)
     qn_space_emit_cuts(job->ctx, r, &out->space);
 }
 
+/* The input is opened once: a pipe has but one head. */
+static qn_status read_input(fit_job *job)
+{
+    qn_context *ctx = job->ctx;
+    const bool need_time = job->input->on_duplicate == QN_DUPLICATE_LATEST ||
+                           job->split.kind == QN_SPLIT_TEMPORAL ||
+                           job->split.kind == QN_SPLIT_LEAVE_ONE_OUT;
+    qn_source *source = NULL, *looked_at;
+    qn_status st = QN_OK;
+
+    QN_TRY_ALL(qn_ratings_source_open(ctx, job->input, &source));
+    QN_TRY_ALL(qn_fit_als_room_of_sample(ctx, source, job->input, job->als, &job->split,
+                                         job->options->model != NULL));
+    looked_at = source;
+    source = NULL;
+    QN_TRY(qn_triples_read_source(ctx, job->input, looked_at, need_time, need_time, &job->train));
+done:
+    qn_source_free(source);
+    return st;
+}
+
 static qn_status load(fit_job *job)
 {
     qn_context *ctx = job->ctx;
     const qn_on_duplicate rule = (qn_on_duplicate)job->input->on_duplicate;
-    const bool need_time = rule == QN_DUPLICATE_LATEST || job->split.kind == QN_SPLIT_TEMPORAL ||
-                           job->split.kind == QN_SPLIT_LEAVE_ONE_OUT;
     const qn_phase phase = qn_phase_job_start(ctx, "load", NULL);
     int64_t n[2];
     qn_status st = QN_OK;
 
-    QN_TRY_ALL(qn_fit_als_room_of_sample(ctx, job->input, job->als, &job->split,
-                                         job->options->model != NULL));
-    QN_TRY(qn_triples_read(ctx, job->input, need_time, need_time, &job->train));
+    QN_TRY(read_input(job));
     QN_TRY(qn_triples_merge_duplicates(ctx, &job->train, rule));
     if (job->options->test.n > 0)
         QN_TRY(read_test(job));

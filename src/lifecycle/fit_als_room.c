@@ -8,7 +8,6 @@
 #include "base/text.h"
 #include "data/parquet.h"
 #include "data/rating_sample.h"
-#include "data/source_files.h"
 #include "data/source_impl.h"
 #include "data/triples_columns.h"
 #include "engine/comm.h"
@@ -96,51 +95,38 @@ static qn_status refuse_sample(qn_context *ctx, const qn_als_params *als, const 
                    als->rank, text[0], text[1], text[2], count[3], count[0], count[1], count[2]);
 }
 
-/* Whether even two ids a rating, of twice as many ratings as the head of the input lets expect,
- * would fit: then there is nothing to sample. Nor is there of a pipe, whose bytes come once. */
-static qn_status is_small(qn_context *ctx, const qn_ratings_options *input,
-                          const qn_als_params *als, bool saves, bool *small)
+/* Whether there is nothing to sample: even two ids a rating, of twice as many ratings as the head
+ * of the input lets expect, would fit, or it is a pipe, whose rows come once. */
+static bool is_small(qn_context *ctx, const qn_source *source, const qn_als_params *als, bool saves)
 {
-    qn_ratings_options options = *input;
-    qn_source *source = NULL;
+    const qn_als_shape shape = {.rows = {2 * source->n_rows, 2 * source->n_rows},
+                                .ratings = 2 * source->n_rows,
+                                .is_coded = true};
     qn_als_bytes bytes;
-    qn_als_shape shape;
-    qn_status st = QN_OK;
 
-    QN_TRY(qn_paths_are_once(ctx, (const char *const *)input->input.item, input->input.n, small));
-    if (*small)
-        return QN_OK;
-    QN_TRY(qn_ratings_source_open(ctx, &options, &source));
-    shape = (qn_als_shape){.rows = {2 * source->n_rows, 2 * source->n_rows},
-                           .ratings = 2 * source->n_rows,
-                           .is_coded = true};
-    *small = source->n_rows > 0 &&
-             least_bytes(ctx, als, &shape, saves, &bytes) <= (double)qn_context_room(ctx);
-done:
-    qn_source_free(source);
-    return st;
+    return source->is_once || (source->n_rows > 0 && least_bytes(ctx, als, &shape, saves, &bytes) <=
+                                                         (double)qn_context_room(ctx));
 }
 
-qn_status qn_fit_als_room_of_sample(qn_context *ctx, const qn_ratings_options *input,
-                                    const qn_als_params *als, const qn_split_spec *split,
-                                    bool saves)
+qn_status qn_fit_als_room_of_sample(qn_context *ctx, const qn_source *source,
+                                    const qn_ratings_options *input, const qn_als_params *als,
+                                    const qn_split_spec *split, bool saves)
 {
     const double share = share_of_ids(split);
     qn_rating_sample sample;
     qn_als_shape shape;
     qn_als_bytes bytes;
     double least, best;
-    bool small = false;
-    qn_status st = is_small(ctx, input, als, saves, &small);
+    qn_status st = QN_OK;
 
-    if (st == QN_OK && !small)
-        st = qn_rating_sample_read(ctx, input, &sample);
+    if (is_small(ctx, source, als, saves))
+        return QN_OK;
+    st = qn_rating_sample_read(ctx, input, &sample);
     if (st != QN_OK && st != QN_ECANCELLED) { /* what is wrong is told best by who reads all */
         qn_error_clear(ctx);
         return QN_OK;
     }
-    if (st != QN_OK || small)
-        return st;
+    QN_TRY(st);
     shape = shape_of(&sample, share, true);
     least = least_bytes(ctx, als, &shape, saves, &bytes);
     shape = shape_of(&sample, 1, false);
