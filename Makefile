@@ -1,5 +1,5 @@
 # A thin front on the CMake presets. `make demo` and `make test` set up what they need.
-.PHONY: package mpi hosts slurm demo build test check bench format install deps deps-test clean spark sanitize clang fuzz memory
+.PHONY: package mpi hosts slurm demo build test check bench format install deps deps-test clean spark sanitize asan tsan clang fuzz memory
 
 JOBS ?= $(shell nproc)
 BUILD = build
@@ -41,10 +41,16 @@ memory: deps deps-test ## label memory: data of several times the budget in a me
 	@cmake --preset test >/dev/null && cmake --build --preset test -j $(JOBS) -- --quiet
 	@tests/run.sh $(BUILD) -L '^memory$$'
 
-sanitize: deps deps-test  ## unit and command tests under ASan+UBSan, then the threaded ones under TSan
+sanitize:              ## asan and tsan, the second also where the first fails
+	@$(MAKE) --no-print-directory --keep-going asan tsan
+
+asan: deps deps-test   ## unit and command tests under ASan+UBSan
 	@packaging/install.sh dev
 	@cmake --preset asan >/dev/null && cmake --build --preset asan -j $(JOBS) -- --quiet
 	@tests/run.sh build-asan -L '^(unit|cli)$$'
+
+tsan: deps deps-test   ## unit tests under TSan
+	@packaging/install.sh dev
 	@cmake --preset tsan >/dev/null && cmake --build --preset tsan -j $(JOBS) -- --quiet
 	@tests/run.sh build-tsan -L '^unit$$'
 
