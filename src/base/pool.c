@@ -1,7 +1,6 @@
 #include "base/pool.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/context.h"
+#include "base/thread.h"
 
 /* One thread; the caller of qn_parallel is number 0. */
 typedef struct pool_worker {
@@ -99,23 +99,17 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-/* Signals are for the main thread: workers start with all of them blocked. Where a thread cannot be
- * had the pool goes on with those it has. */
+/* Where a thread cannot be had the pool goes on with those it has. */
 static void pool_start(qn_pool *pool)
 {
-    sigset_t all, before;
-
     if (pool->started > 0)
         return;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (pool->started = 1; pool->started < pool->threads; pool->started++) {
         pool_worker *worker = &pool->worker[pool->started];
 
-        if (pthread_create(&worker->id, NULL, worker_main, worker) != 0)
+        if (qn_thread_start(&worker->id, worker_main, worker) != 0)
             break;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 qn_status qn_pool_create(qn_context *ctx, int32_t threads, qn_pool **pool)

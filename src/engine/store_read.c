@@ -1,9 +1,9 @@
 /* Blocks come back: by the thread that pins one, and ahead of it by a few background threads, which
  * walk the announced orders a few blocks in front of the pins. */
-#include <signal.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/thread.h"
 #include "engine/store_impl.h"
 
 /* A block that was being read has come to rest: `data` is its, held by `pins`; NULL: it stays on
@@ -160,19 +160,14 @@ static void *reader_main(void *arg)
     return NULL;
 }
 
-/* Signals are for the main thread. Without a thread pins read for themselves. The lock is held. */
+/* Without a thread pins read for themselves. The lock is held. */
 static void start_readers(qn_stores *all)
 {
-    sigset_t every, before;
-
     if (all->n_readers > 0)
         return;
-    sigfillset(&every);
-    pthread_sigmask(SIG_SETMASK, &every, &before);
     while (all->n_readers < STORE_READERS &&
-           pthread_create(&all->reader[all->n_readers], NULL, reader_main, all) == 0)
+           qn_thread_start(&all->reader[all->n_readers], reader_main, all) == 0)
         all->n_readers++;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 void qn_store_passed(qn_store *store, int64_t number)

@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/thread.h"
 
 struct qn_heartbeat {
     qn_context *ctx;
@@ -51,19 +51,6 @@ static void *beat(void *arg)
     return NULL;
 }
 
-/* Signals are the main thread's. */
-static int start_thread(qn_heartbeat *h)
-{
-    sigset_t all, before;
-    int error;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&h->thread, NULL, beat, h);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error;
-}
-
 qn_status qn_heartbeat_start(qn_context *ctx, double seconds, double patience,
                              qn_heartbeat **heartbeat)
 {
@@ -83,7 +70,7 @@ qn_status qn_heartbeat_start(qn_context *ctx, double seconds, double patience,
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_cond_init(&h->wake, &clock);
     pthread_condattr_destroy(&clock);
-    error = start_thread(h);
+    error = qn_thread_start(&h->thread, beat, h);
     if (error) {
         qn_free(h);
         return qn_fail_errno(ctx, QN_EIO, error, "cannot start a thread for signs of life");

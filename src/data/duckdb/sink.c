@@ -1,11 +1,11 @@
 #include "data/duckdb/sink.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/context.h"
+#include "base/thread.h"
 
 /* A row group is encoded in memory before it is written. */
 #define ROW_GROUP_BYTES    ((int64_t)32 << 20)
@@ -84,19 +84,6 @@ static int64_t row_bytes(const qn_duck_sink *sink, const qn_batch *batch)
     return bytes > 0 ? bytes : 1;
 }
 
-/* Signals are the business of the thread that called. */
-static int start_thread(qn_duck_sink *sink)
-{
-    sigset_t all, before;
-    int error_number;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error_number = pthread_create(&sink->thread, NULL, copy_run, sink);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error_number;
-}
-
 static qn_status copy_start(qn_duck_sink *sink, const qn_batch *first)
 {
     int64_t rows = ROW_GROUP_BYTES / row_bytes(sink, first);
@@ -114,7 +101,7 @@ static qn_status copy_start(qn_duck_sink *sink, const qn_batch *first)
         return qn_fail(sink->ctx, QN_ENOMEM, "no memory for a query");
     }
     sink->copy = sql.text;
-    error_number = start_thread(sink);
+    error_number = qn_thread_start(&sink->thread, copy_run, sink);
     if (error_number)
         return qn_fail_errno(sink->ctx, QN_ENOMEM, error_number, "no thread to write %s",
                              sink->stage.shown);
