@@ -20,11 +20,21 @@ file=$(sed -n 's/^wrote *//p' "$out")
 python3 - "$file" "$work/record" >"$out" 2>"$err" <<'PY' || fail "the keys are not those of fit als"
 import json, sys
 exported = json.load(open(sys.argv[1]))
-printed = json.loads(open(sys.argv[2]).read().splitlines()[-1])["reference"]
+record = json.loads(open(sys.argv[2]).read().splitlines()[-1])
+printed, timings = record["reference"], record["timings"]
 assert list(exported) == list(printed), list(exported)
 for key, value in printed.items():
-    close = abs(exported[key] - value) <= 2e-2 if key.endswith("_time") else exported[key] == value
-    assert close, (key, exported[key], value)
+    assert key.endswith("_time") or exported[key] == value, (key, exported[key], value)
+# Times are the record's, which keeps whole microseconds: of loading what fit als prints; of training what lies
+# between its iterations and what fit als prints, which begins before the job and ends after it.
+assert exported["load_time"] == timings["load_s"], exported
+assert exported["train_time"] == timings["fit_s"], exported
+assert exported["total_time"] == timings["load_s"] + timings["fit_s"], exported
+micros = {key: round(exported[key] * 1e6) for key in ("load_time", "train_time")}
+assert micros["load_time"] == int(printed["load_time"] * 1e6), (exported, printed)
+iterations = sum(round(i["seconds"] * 1e6) for i in record["iterations"])
+assert 0 < iterations <= micros["train_time"] <= printed["train_time"] * 1e6, (exported, printed, iterations)
+assert printed["total_time"] == printed["load_time"] + printed["train_time"], printed
 PY
 refused 2 'is there already' runs export last --format als --out results
 run runs export last --format als --out results --overwrite --json
