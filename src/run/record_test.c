@@ -226,6 +226,55 @@ static void workers_share_a_stage(void **state)
     qn_record_free(record);
 }
 
+/* Two workers of four threads each have used so many seconds of cores, each. */
+static void tell_cores(qn_context *ctx, int64_t seconds)
+{
+    for (int32_t w = 0; w < 2; w++) {
+        qn_emit(ctx, &(qn_event){.kind = QN_EVENT_WORKER_ADDED, .rank = w, .done = 4});
+        qn_emit(
+            ctx,
+            &(qn_event){.kind = QN_EVENT_WORKER_PEAK, .rank = w, .duration_us = seconds * 1000000});
+    }
+}
+
+/* Two records of the same second and more: one is closed when as many cores were at work as there
+ * are threads, the other when there were many more. */
+static void more_cores_at_work_than_threads_are_told(void **state)
+{
+    fixture *f = *state;
+    const qn_record_options options = {.command = "fit als", .is_supervisor = true};
+    qn_record *quiet = NULL, *loud = NULL;
+    qn_string text = {0};
+    json_t *json;
+    double cores, total_s;
+    int threads[2];
+
+    CHECK_OK(f->ctx, qn_record_open(f->ctx, &options, &quiet));
+    CHECK_OK(f->ctx, qn_record_open(f->ctx, &options, &loud));
+    usleep(1050000);
+    tell_cores(f->ctx, 4);
+    CHECK_OK(f->ctx, qn_record_close(f->ctx, quiet, QN_OK, 0));
+    CHECK_TEXT(f->warning, "");
+    tell_cores(f->ctx, 1000);
+    CHECK_OK(f->ctx, qn_record_close(f->ctx, loud, QN_OK, 0));
+    CHECK_EQ(sscanf(f->warning,
+                    "%lf cores were at work where %d threads were to: a library has started "
+                    "threads of its own, so times of this run are not those of %d threads",
+                    &cores, &threads[0], &threads[1]),
+             3);
+    CHECK_EQ(threads[0], 8);
+    CHECK_EQ(threads[1], 8);
+    CHECK_OK(f->ctx, qn_record_json(f->ctx, loud, &text));
+    json = json_loads(text.text, 0, NULL);
+    total_s = number_at(json, "timings", "total_s"); /* looked at once more, after the warning */
+    CHECK(cores <= 2000 / 1.05 + 0.1 && cores >= 2000 / total_s - 0.1);
+    CHECK_TEXT(json_string_value(json_array_get(json_object_get(json, "warnings"), 0)), f->warning);
+    json_decref(json);
+    qn_string_release(&text);
+    qn_record_free(quiet);
+    qn_record_free(loud);
+}
+
 static void tell_traffic(qn_context *ctx, int64_t spilled)
 {
     qn_emit(ctx, &(qn_event){.kind = QN_EVENT_WORKER_ADDED, .done = 1});
@@ -435,6 +484,7 @@ int main(void)
         RUN_TEST(a_folder_that_cannot_be_written_is_told_at_once),
         RUN_TEST(a_run_that_died_is_reported_once_with_its_size),
         RUN_TEST(workers_share_a_stage),
+        RUN_TEST(more_cores_at_work_than_threads_are_told),
         RUN_TEST(what_lost_workers_spilled_counts),
         RUN_TEST(a_zombie_counts_as_dead),
         RUN_TEST(a_run_under_way_does_not_count_as_dead),
