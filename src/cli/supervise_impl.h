@@ -46,12 +46,16 @@ typedef struct qn_suspect {
     char host[QN_HOST_NAME];
 } qn_suspect;
 
-/* Who was lost, and why. */
+/* Who was lost, why, and how long it took to go on; times by qn_seconds(). */
 typedef struct qn_loss {
     int32_t rank; /* -1: not known */
     int signal_number;
     char host[64];
     char why[QN_ERROR_BYTES];
+    int64_t iterations; /* done before */
+    double silent;      /* seconds from its last sign of life to `noticed` */
+    double noticed;     /* 0: its times are told, or nothing was lost */
+    double relaunched;  /* all workers are there again; 0: not yet */
 } qn_loss;
 
 typedef struct qn_supervisor {
@@ -78,13 +82,9 @@ typedef struct qn_supervisor {
     int64_t oom_kills; /* on this machine when the workers started */
     qn_loss loss;      /* the last one */
     qn_suspect suspect;
-    double noticed, noticed_at; /* the last loss, by qn_seconds (0: none is told of) and by date */
-    double relaunched;          /* all workers are there again; 0: not yet */
-    double silent;              /* seconds from the lost worker's last sign of life to `noticed` */
-    int64_t last_step;          /* iterations done */
-    int64_t lost_after;         /* of them, before the loss */
-    bool is_fitting;            /* this start of the workers has read its data */
-    bool is_reloaded;           /* and goes on where the lost ones were */
+    int64_t last_step; /* iterations done */
+    bool is_fitting;   /* this start of the workers has read its data */
+    bool is_reloaded;  /* and goes on where the lost ones were */
 } qn_supervisor;
 
 /* Becomes a sink: notes events, steps and workers. */
@@ -98,8 +98,6 @@ double qn_watch_silence(const qn_supervisor *s);
 bool qn_silence_check(qn_supervisor *s, double now);
 /* Forgets what was suspected. */
 void qn_silence_clear(qn_supervisor *s);
-/* The host that a worker was started on; NULL: this machine. Launchers fill host after host. */
-const char *qn_silence_host(const qn_supervisor *s, int32_t rank);
 /* Fills s->loss from what the workers and the launcher have told; `is_silent`: all had fallen
  * silent. */
 void qn_loss_explain(qn_supervisor *s, bool is_silent);

@@ -10,16 +10,6 @@
 #define ANSWER_SECONDS  2.5 /* for its host to answer */
 #define AGAIN_SECONDS   3.0 /* between questions */
 
-const char *qn_silence_host(const qn_supervisor *s, int32_t rank)
-{
-    int32_t first = 0;
-
-    for (int32_t h = 0; h < s->present.n; first += s->present.host[h++].ranks)
-        if (rank >= first && rank < first + s->present.host[h].ranks)
-            return s->present.host[h].name;
-    return NULL;
-}
-
 void qn_silence_clear(qn_supervisor *s)
 {
     if (s->suspect.probe.pid > 0)
@@ -63,7 +53,7 @@ bool qn_silence_check(qn_supervisor *s, double now)
 {
     const int32_t rank = qn_workers_most_silent(&s->known);
     const double silent = rank < 0 ? 0 : now - qn_workers_get(&s->known, rank)->last_seen;
-    const char *host = qn_silence_host(s, rank);
+    const char *host = qn_hosts_of_rank(&s->present, rank);
 
     if (silent < SUSPECT_SECONDS) {
         if (s->suspect.rank >= 0)

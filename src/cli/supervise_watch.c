@@ -157,13 +157,13 @@ static void emit_time(qn_supervisor *s, const char *what, double value)
 /* Once the workers go on after a loss: how long what took. */
 static void tell_times(qn_supervisor *s, double now)
 {
-    const qn_loss *loss = &s->loss;
+    qn_loss *loss = &s->loss;
     qn_string text = {0};
     char name[32];
 
-    if (s->noticed > 0 && s->relaunched <= 0 && all_are_there(s))
-        s->relaunched = now;
-    if (s->noticed <= 0 || s->relaunched <= 0 || !s->is_reloaded)
+    if (loss->noticed > 0 && loss->relaunched <= 0 && all_are_there(s))
+        loss->relaunched = now;
+    if (loss->noticed <= 0 || loss->relaunched <= 0 || !s->is_reloaded)
         return;
     if (loss->rank >= 0)
         qn_string_addf(&text, "worker %d%s%s", (int)loss->rank, loss->host[0] ? " on " : "",
@@ -172,33 +172,33 @@ static void tell_times(qn_supervisor *s, double now)
         qn_string_add(&text, "workers");
     qn_string_addf(&text,
                    " lost after iteration %lld: noticed %.2f s after the last sign of life, "
-                   "relaunched in %.2f s, reloaded in %.2f s\n",
-                   (long long)s->lost_after, s->silent, s->relaunched - s->noticed,
-                   now - s->relaunched);
-    if (!s->cli->globals->quiet)
-        pass_err(s, qn_string_text(&text), text.length);
-    emit_time(s, "noticed_at", s->noticed_at);
-    emit_time(s, "silent_s", s->silent);
-    emit_time(s, "relaunched_s", s->relaunched - s->noticed);
-    emit_time(s, "reloaded_s", now - s->relaunched);
+                   "relaunched in %.2f s, reloaded in %.2f s",
+                   (long long)loss->iterations, loss->silent, loss->relaunched - loss->noticed,
+                   now - loss->relaunched);
+    if (!s->cli->globals->quiet) {
+        qn_progress_clear(s->cli->progress);
+        fprintf(stderr, "%s\n", qn_string_text(&text));
+    }
+    emit_time(s, "noticed_at", (double)qn_now_us() * 1e-6 - (now - loss->noticed)); /* the date */
+    emit_time(s, "silent_s", loss->silent);
+    emit_time(s, "relaunched_s", loss->relaunched - loss->noticed);
+    emit_time(s, "reloaded_s", now - loss->relaunched);
     snprintf(name, sizeof name, "restart_%d", (int)s->n_restarts);
-    if (text.length > 0)
-        text.text[text.length - 1] = '\0';
     qn_emit(s->ctx,
             &(qn_event){.kind = QN_EVENT_FACT, .name = name, .text = qn_string_text(&text)});
-    s->noticed = 0;
+    loss->noticed = 0;
     qn_string_release(&text);
 }
 
-/* A loss is seen. */
-static void note_loss(qn_supervisor *s)
+static void note_loss(qn_supervisor *s, bool is_silent, double noticed)
 {
-    const qn_worker_use *use = qn_workers_get(&s->known, s->loss.rank);
-    const double seen = use && use->last_seen > 0 ? use->last_seen : s->last_event;
+    const qn_worker_use *use;
 
-    s->silent = s->noticed - seen;
-    s->lost_after = s->last_step;
-    s->relaunched = 0;
+    qn_loss_explain(s, is_silent);
+    use = qn_workers_get(&s->known, s->loss.rank);
+    s->loss.iterations = s->last_step;
+    s->loss.silent = noticed - (use && use->last_seen > 0 ? use->last_seen : s->last_event);
+    s->loss.noticed = noticed;
 }
 
 /* Takes in what comes until one of the ends is reached. */
@@ -275,12 +275,12 @@ qn_status qn_watch_attempt(qn_supervisor *s, const qn_launch_line *line, qn_atte
 {
     qn_status st = QN_OK;
     watch_end end;
+    double noticed;
 
     reset(s);
     QN_TRY(qn_child_start(s->ctx, line, &s->child));
     end = watch_loop(s);
-    s->noticed = qn_seconds();
-    s->noticed_at = (double)qn_now_us() * 1e-6;
+    noticed = qn_seconds();
     qn_child_drop(&s->suspect.probe);
     qn_child_end(&s->child, end == WATCH_ENDED        ? 0
                             : s->suspect.is_host_gone ? SHORT_GRACE_SECONDS
@@ -291,10 +291,8 @@ qn_status qn_watch_attempt(qn_supervisor *s, const qn_launch_line *line, qn_atte
         *attempt = QN_ATTEMPT_DONE;
     else
         *attempt = QN_ATTEMPT_LOST;
-    if (*attempt == QN_ATTEMPT_LOST) {
-        qn_loss_explain(s, end == WATCH_SILENT);
-        note_loss(s);
-    }
+    if (*attempt == QN_ATTEMPT_LOST)
+        note_loss(s, end == WATCH_SILENT, noticed);
 done:
     return st;
 }

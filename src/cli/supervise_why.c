@@ -9,18 +9,13 @@
 #include "cli/supervise_impl.h"
 
 /* Whether a worker is on the host that the launcher names: as it calls itself, or as the user
- * called it. Launchers fill host after host. */
+ * called it. */
 static bool is_on(const qn_supervisor *s, int32_t worker, const char *host)
 {
     const qn_worker_use *use = qn_workers_get(&s->known, worker);
-    int32_t first = 0;
+    const char *given = qn_hosts_of_rank(&s->present, worker);
 
-    if (use && !strcasecmp(use->host, host))
-        return true;
-    for (int32_t h = 0; h < s->present.n; first += s->present.host[h++].ranks)
-        if (!strcasecmp(s->present.host[h].name, host))
-            return worker >= first && worker < first + s->present.host[h].ranks;
-    return false;
+    return (use && !strcasecmp(use->host, host)) || (given && !strcasecmp(given, host));
 }
 
 /* By its process, or else, of several on its host, the one that held most: it tells the story. */

@@ -176,6 +176,14 @@ int32_t qn_hosts_ranks(const qn_hosts *hosts)
     return ranks;
 }
 
+const char *qn_hosts_of_rank(const qn_hosts *hosts, int32_t rank)
+{
+    for (int32_t h = 0; h < hosts->n && rank >= 0; rank -= hosts->host[h++].ranks)
+        if (rank < hosts->host[h].ranks)
+            return hosts->host[h].name;
+    return NULL;
+}
+
 qn_status qn_hosts_workers(qn_context *ctx, const qn_hosts *hosts, int32_t given, int32_t *workers)
 {
     const int32_t ranks = qn_hosts_ranks(hosts);

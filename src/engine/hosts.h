@@ -26,6 +26,8 @@ qn_status qn_hosts_parse(qn_context *ctx, const char *list, qn_hosts *hosts);
 qn_status qn_hosts_read(qn_context *ctx, const char *path, qn_hosts *hosts);
 void qn_hosts_release(qn_hosts *hosts);
 int32_t qn_hosts_ranks(const qn_hosts *hosts); /* of all */
+/* The host of worker `rank`, launchers filling host after host; NULL: none of these. */
+const char *qn_hosts_of_rank(const qn_hosts *hosts, int32_t rank);
 
 /* The workers that --workers and the hosts together mean: the sum of the hosts, unless `given` > 0
  * says something else (QN_EINVAL); without hosts `given`, at least 1. */

@@ -127,6 +127,11 @@ static void workers_and_hosts_must_agree(void **state)
     CHECK_EQ(workers, 3);
     CHECK_OK(ctx, qn_hosts_workers(ctx, &hosts, 3, &workers));
     CHECK_EQ(qn_hosts_workers(ctx, &hosts, 4, &workers), QN_EINVAL);
+    CHECK_TEXT(qn_hosts_of_rank(&hosts, 0), "a");
+    CHECK_TEXT(qn_hosts_of_rank(&hosts, 1), "b");
+    CHECK_TEXT(qn_hosts_of_rank(&hosts, 2), "b");
+    CHECK(!qn_hosts_of_rank(&hosts, 3));
+    CHECK(!qn_hosts_of_rank(&hosts, -1));
     CHECK_ERROR(ctx, "--workers 4, but the hosts are for 3");
     qn_hosts_release(&hosts);
 }
