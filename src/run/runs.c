@@ -192,14 +192,12 @@ done:
     return st;
 }
 
-static qn_status write_died(qn_context *ctx, const char *path)
+static qn_status write_died(qn_context *ctx, const char *path, json_t *record)
 {
     qn_status st = QN_OK;
-    char *text = NULL, *line = NULL;
-    json_t *record = NULL;
+    char *line = NULL;
     qn_out_file *out = NULL;
 
-    QN_TRY(read_record(ctx, path, &text, &record));
     json_object_set_new(record, "status", json_string("died"));
     line = json_dumps(record, JSON_COMPACT);
     if (!line) {
@@ -213,22 +211,7 @@ static qn_status write_died(qn_context *ctx, const char *path)
 done:
     qn_out_abandon(&out);
     free(line);
-    json_decref(record);
-    qn_free(text);
     return st;
-}
-
-/* Whether the record itself already says that the run died. */
-static bool is_reported(qn_context *ctx, const char *path)
-{
-    char *text = NULL, status[16] = "";
-    json_t *record = NULL;
-
-    if (read_record(ctx, path, &text, &record) == QN_OK)
-        copy_text(json_object_get(record, "status"), status, sizeof status);
-    json_decref(record);
-    qn_free(text);
-    return strcmp(status, "running") != 0;
 }
 
 /* Of several, the one that held most tells the story. */
@@ -247,24 +230,17 @@ static json_t *largest_worker(json_t *workers)
 }
 
 /* What the record of a dead run last knew of its memory; false: nothing. */
-static bool read_last_use(qn_context *ctx, const qn_run_info *run, qn_worker_use *use)
+static bool read_last_use(const qn_run_info *run, json_t *record, qn_worker_use *use)
 {
-    char *text = NULL;
-    json_t *record = NULL;
-    json_t *worker;
+    json_t *worker = largest_worker(json_object_get(record, "workers"));
 
     *use = (qn_worker_use){0};
-    if (read_record(ctx, run->path, &text, &record) != QN_OK)
-        qn_error_clear(ctx);
-    worker = largest_worker(json_object_get(record, "workers"));
     use->held = int_of(json_object_get(worker, "held_bytes"));
     use->peak = int_of(json_object_get(worker, "peak_bytes"));
     use->limit = int_of(json_object_get(worker, "limit_bytes"));
     use->oom_kills = int_of(json_object_get(worker, "oom_kills"));
     if (use->peak < run->peak_bytes) /* at the end of a job, after its last sign of life */
         use->peak = run->peak_bytes;
-    json_decref(record);
-    qn_free(text);
     return use->peak > 0;
 }
 
@@ -278,22 +254,7 @@ static bool has_oom_kill_since(const qn_worker_use *use)
     return now.oom_kills > use->oom_kills;
 }
 
-/* Whether its command can go on where it was broken off. */
-static bool is_resumable(qn_context *ctx, const char *path)
-{
-    char *text = NULL;
-    json_t *record = NULL;
-    bool is;
-
-    if (read_record(ctx, path, &text, &record) != QN_OK)
-        qn_error_clear(ctx);
-    is = json_object_get(json_object_get(record, "parameters"), "resume") != NULL;
-    json_decref(record);
-    qn_free(text);
-    return is;
-}
-
-static void warn_of_death(qn_context *ctx, const qn_run_info *run)
+static void warn_of_death(qn_context *ctx, const qn_run_info *run, json_t *record)
 {
     char count[32];
     qn_string text = {0};
@@ -306,7 +267,7 @@ static void warn_of_death(qn_context *ctx, const qn_run_info *run)
         qn_string_addf(&text, " with %s rows read", count);
     }
     qn_string_add(&text, "; ");
-    if (read_last_use(ctx, run, &use)) {
+    if (read_last_use(run, record, &use)) {
         qn_worker_why(&use, 0, has_oom_kill_since(&use), &text);
     } else {
         char size[32] = "an unknown size";
@@ -316,11 +277,31 @@ static void warn_of_death(qn_context *ctx, const qn_run_info *run)
         qn_string_addf(&text, "it last held %s. If the system killed it for memory, give --memory",
                        size);
     }
-    if (is_resumable(ctx, run->path))
+    if (member(record, "parameters", "resume")) /* its command can go on where it was broken off */
         qn_string_addf(&text, "; go on with: quern %s --resume %s", run->command, run->run_id);
     qn_string_addf(&text, "; its record is %s", run->path);
     qn_emit_warning(ctx, "%s", qn_string_text(&text));
     qn_string_release(&text);
+}
+
+/* Tells of a dead run, unless its record says so already or cannot be read, and writes it there. */
+static qn_status report_death(qn_context *ctx, const qn_run_info *run, bool *is_new)
+{
+    qn_status st = QN_OK;
+    char *text = NULL, status[16] = "";
+    json_t *record = NULL;
+
+    if (read_record(ctx, run->path, &text, &record) != QN_OK)
+        qn_error_clear(ctx);
+    copy_text(json_object_get(record, "status"), status, sizeof status);
+    *is_new = !strcmp(status, "running");
+    if (*is_new) {
+        warn_of_death(ctx, run, record);
+        st = write_died(ctx, run->path, record);
+    }
+    json_decref(record);
+    qn_free(text);
+    return st;
 }
 
 qn_status qn_runs_sweep(qn_context *ctx, const char *runs_dir, int64_t *n_died)
@@ -331,11 +312,11 @@ qn_status qn_runs_sweep(qn_context *ctx, const char *runs_dir, int64_t *n_died)
 
     QN_TRY(qn_runs_list(ctx, runs_dir, &runs, &n));
     for (int64_t i = 0; i < n; i++) {
-        if (strcmp(runs[i].status, "died") != 0 || is_reported(ctx, runs[i].path))
-            continue;
-        died++;
-        warn_of_death(ctx, &runs[i]);
-        QN_TRY(write_died(ctx, runs[i].path));
+        bool is_new = false;
+
+        if (!strcmp(runs[i].status, "died"))
+            QN_TRY(report_death(ctx, &runs[i], &is_new));
+        died += is_new;
     }
 done:
     if (n_died)
