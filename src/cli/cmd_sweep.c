@@ -287,15 +287,13 @@ static qn_status verdict(qn_cli *cli, const qn_sweep_result *r)
 static qn_status run_sweep(qn_cli *cli)
 {
     const qn_sweep_options *options = cli->values[0];
-    const char *model = cli->command->algo ? ((const qn_fit_table_options *)cli->values[1])->model
-                                           : ((const qn_fit_als_options *)cli->values[1])->model;
     qn_sweep_result result = {0};
     fit_words words = {0};
     qn_json members = {0};
     char dir[4096];
     qn_status st = QN_OK;
 
-    if (model)
+    if (qn_cli_args_given(cli->args, "model"))
         return qn_fail(cli->ctx, QN_EINVAL,
                        "--model: runs of a sweep are measured and save nothing; fit the model "
                        "apart: all points make the same one");
