@@ -362,9 +362,12 @@ bool qn_cli_resume_hint(const qn_cli *cli, qn_string *out)
             !IS_ONE_OF(value->param->name, resources))
             continue;
         qn_cli_option_name(value->param->name, option);
-        qn_string_addf(out, " %s %s", option, value->text);
+        qn_string_addf(out, " %s ", option);
+        qn_string_add_word(out, value->text);
     }
-    if (strcmp(cli->globals->runs_dir, "runs") != 0)
-        qn_string_addf(out, " --runs-dir %s", cli->globals->runs_dir);
+    if (strcmp(cli->globals->runs_dir, "runs") != 0) {
+        qn_string_add(out, " --runs-dir ");
+        qn_string_add_word(out, cli->globals->runs_dir);
+    }
     return true;
 }

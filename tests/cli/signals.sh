@@ -9,7 +9,7 @@ run datagen ratings --users 2000 --items 500 --ratings 100000 --out data --quiet
 expect_code 0
 cat >"$work/stop.py" <<'PY'
 import glob, json, os, pty, signal, subprocess, sys, time
-quern, runs = sys.argv[1], "stop-runs"
+quern, runs = sys.argv[1], "stop runs"
 command = [quern, "fit", "als", "--input", "data/ratings.csv", "--rank", "200", "--max-iter", "1000",
            "--model", "model", "--runs-dir", runs]
 before = sorted(os.listdir("."))
@@ -23,6 +23,7 @@ for number, code, status in ((signal.SIGINT, 130, "cancelled"), (signal.SIGTERM,
     assert p.returncode == code, (p.returncode, code, err)
     assert time.time() - sent < 10, "slow to stop"
     assert err.count("quern: ") == 1 and "stopped" in err, err
+    assert "--runs-dir 'stop runs'" in err, err
     after = sorted(set(os.listdir(".")) - {runs})
     assert after == before, (before, after)
     newest = max(glob.glob(runs + "/*/record.json"), key=os.path.getmtime)
