@@ -12,6 +12,7 @@ struct qn_run_log {
     FILE *file; /* NULL: closed, or could not be opened */
     int error;  /* errno of the first write that failed */
     int64_t last_us;
+    int32_t open_jobs; /* jobs may lie in one another: the outermost is told */
     char path[4096];
 };
 
@@ -42,10 +43,18 @@ write_line(qn_run_log *log, int64_t time_us, const char *level, const char *form
     qn_string_release(&line);
 }
 
+static void log_job_start(qn_run_log *log, const qn_event *e)
+{
+    if (e->rank == 0 && log->open_jobs++ == 0)
+        write_line(log, e->time_us, "INFO", "%s: begins", e->name);
+}
+
 static void log_job_end(qn_run_log *log, const qn_event *e)
 {
     const double seconds = (double)e->duration_us * 1e-6;
 
+    if (e->rank != 0 || (log->open_jobs > 0 && --log->open_jobs > 0))
+        return;
     if (e->status != QN_OK)
         write_line(log, e->time_us, "ERROR", "%s: failed after %.3f s%s%s", e->name, seconds,
                    e->text ? ": " : "", e->text ? e->text : "");
@@ -76,12 +85,10 @@ static void run_log_sink(void *user, const qn_event *e)
 
     switch (e->kind) {
     case QN_EVENT_JOB_START:
-        if (e->rank == 0)
-            write_line(log, e->time_us, "INFO", "%s: begins", e->name);
+        log_job_start(log, e);
         break;
     case QN_EVENT_JOB_END:
-        if (e->rank == 0)
-            log_job_end(log, e);
+        log_job_end(log, e);
         break;
     case QN_EVENT_STEP:
         log_step(log, e);
@@ -101,7 +108,8 @@ static void run_log_sink(void *user, const qn_event *e)
     case QN_EVENT_WORKER_ADDED:
         log_worker(log, e);
         break;
-    case QN_EVENT_WORKER_LOST:
+    case QN_EVENT_WORKER_LOST: /* what was open is over */
+        log->open_jobs = 0;
         write_line(log, e->time_us, "ERROR", "a worker is lost: %s", e->text ? e->text : "");
         break;
     default:

@@ -89,6 +89,37 @@ static void every_line_has_time_level_and_what_happened(void **state)
     check_log(f, "Z INFO ended well\n");
 }
 
+static void job(const fixture *f, qn_event_kind kind)
+{
+    qn_emit(f->ctx, &(qn_event){.kind = kind, .name = "load"});
+}
+
+static void a_job_inside_another_is_not_told_beside_it(void **state)
+{
+    fixture *f = *state;
+    char *text, *first;
+
+    CHECK_OK(f->ctx, qn_run_log_open(f->ctx, f->path, "quern fit als", &f->log));
+    job(f, QN_EVENT_JOB_START);
+    qn_emit(f->ctx, &(qn_event){.kind = QN_EVENT_WORKER_LOST, .text = "killed on beta"});
+    job(f, QN_EVENT_JOB_START);
+    job(f, QN_EVENT_JOB_START);
+    job(f, QN_EVENT_JOB_END);
+    job(f, QN_EVENT_JOB_END);
+    qn_run_log_close(f->ctx, f->log, QN_OK);
+    CHECK_OK(f->ctx, qn_read_file(f->ctx, f->path, (size_t)1 << 20, &text, NULL));
+    first = strstr(text, "load: begins\n");
+    CHECK(first != NULL);
+    CHECK(strstr(first, "is lost") != NULL);
+    first = strstr(first + 1, "load: begins\n"); /* after the loss it begins anew */
+    CHECK(first != NULL);
+    CHECK(strstr(first + 1, "load: begins\n") == NULL);
+    first = strstr(first, "load: done in");
+    CHECK(first != NULL);
+    CHECK(strstr(first + 1, "load: done in") == NULL);
+    qn_free(text);
+}
+
 static void a_failure_says_why_and_a_resumed_run_goes_on_behind(void **state)
 {
     fixture *f = *state;
@@ -144,6 +175,7 @@ int main(void)
 #define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
     const struct CMUnitTest tests[] = {
         LOG_TEST(every_line_has_time_level_and_what_happened),
+        LOG_TEST(a_job_inside_another_is_not_told_beside_it),
         LOG_TEST(a_failure_says_why_and_a_resumed_run_goes_on_behind),
         LOG_TEST(what_cannot_be_written_is_told_once_and_fails_nothing),
         LOG_TEST(an_allocation_that_fails_ends_cleanly),
