@@ -144,19 +144,34 @@ done:
     return st;
 }
 
-/* The record, if it is there and whole. */
+static bool is_whole(const char *text)
+{
+    json_t *record = text ? json_loads(text, 0, NULL) : NULL;
+    const bool is = json_is_object(record);
+
+    json_decref(record);
+    return is;
+}
+
+/* The record, if it is there and whole; otherwise `why` says what is amiss. */
 static qn_status read_record(qn_context *ctx, const char *runs_dir, const char *run, bool is_folder,
-                             qn_resume *resume)
+                             qn_resume *resume, char why[QN_ERROR_BYTES])
 {
     qn_status st = is_folder ? read_folder(ctx, run, &resume->record, &resume->runs_dir)
                              : qn_runs_show(ctx, runs_dir, run, &resume->record);
-    json_t *record = st == QN_OK && resume->record ? json_loads(resume->record, 0, NULL) : NULL;
 
-    if (st == QN_OK && resume->record && !json_is_object(record)) {
+    if (st == QN_ENOTFOUND) {
+        snprintf(why, QN_ERROR_BYTES, "%s", qn_context_error(ctx));
+        qn_error_clear(ctx);
+        st = QN_OK;
+    } else if (st == QN_OK && !is_whole(resume->record)) {
+        snprintf(why, QN_ERROR_BYTES,
+                 "%s is no folder of a run: there is neither a whole record.json in it nor a "
+                 "checkpoint",
+                 run);
         qn_free(resume->record);
         resume->record = NULL;
     }
-    json_decref(record);
     return st;
 }
 
@@ -201,24 +216,18 @@ qn_status qn_resume_find(qn_context *ctx, const char *runs_dir, const char *chec
                          const char *run, const char *command, qn_resume *resume)
 {
     const bool is_folder = strchr(run, '/') || (qn_path_is_dir(run) && strcmp(run, "last") != 0);
-    qn_status st, found;
+    char why[QN_ERROR_BYTES];
+    qn_status st = QN_OK;
 
     *resume = (qn_resume){0};
-    found = st = read_record(ctx, runs_dir, run, is_folder, resume);
-    if (st != QN_OK && st != QN_ENOTFOUND)
-        goto done;
+    QN_TRY(read_record(ctx, runs_dir, run, is_folder, resume, why));
     if (!resume->record)
-        st = rebuild(ctx, runs_dir, checkpoint_dir, run, is_folder, resume);
-    if (st == QN_OK && !resume->record)
-        st = found != QN_OK ? qn_runs_show(ctx, runs_dir, run, &resume->record)
-                            : qn_fail(ctx, QN_ENOTFOUND,
-                                      "%s is no folder of a run: there is neither a whole "
-                                      "record.json in it nor a checkpoint",
-                                      run);
-    if (st == QN_OK && !resume->runs_dir)
-        st = qn_strdup(ctx, runs_dir, &resume->runs_dir);
-    if (st == QN_OK)
-        st = take_record(ctx, command, resume);
+        QN_TRY(rebuild(ctx, runs_dir, checkpoint_dir, run, is_folder, resume));
+    if (!resume->record)
+        QN_TRY(qn_fail(ctx, QN_ENOTFOUND, "%s", why));
+    if (!resume->runs_dir)
+        QN_TRY(qn_strdup(ctx, runs_dir, &resume->runs_dir));
+    QN_TRY(take_record(ctx, command, resume));
 done:
     if (st != QN_OK)
         qn_resume_release(resume);

@@ -33,7 +33,7 @@ void qn_resume_release(qn_resume *resume);
 qn_status qn_resume_rebuild(qn_context *ctx, const char *folder, char **record);
 
 /* The interval as qn_checkpoint_options has it; QN_EINVAL unless it is "auto" or -1 and above.
- * "auto" means every iteration where `dir` is given or there are more `workers` than one. */
+ * "auto" means every iteration with a checkpoint_dir or more `workers` than one. */
 qn_status qn_resume_interval(qn_context *ctx, const qn_resume_options *options, int32_t workers,
                              int32_t *interval);
 
