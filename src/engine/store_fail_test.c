@@ -11,62 +11,21 @@
 #include "engine/scratch.h"
 #include "engine/store.h"
 
-#include "check.h"
+#include "spill_box.h"
 
 #define KB     ((size_t)1 << 10)
 #define BLOCKS 24
 #define BYTES  (96 * KB)
 #define BUDGET (1024 * KB)
 
-typedef struct box {
-    qn_context *ctx;
-    char dir[64];
-} box;
-
 static qn_context *open_context(const char *dir)
 {
-    const qn_context_options options = {.memory = BUDGET, .threads = 2, .scratch_dir = dir};
-    qn_context *ctx = NULL;
-
-    CHECK_EQ(qn_context_create(&options, &ctx), QN_OK);
-    return ctx;
+    return box_context(dir, BUDGET, 2);
 }
 
-/* In the folder where the test runs: /tmp may lie in memory. */
 static int set_up(void **state)
 {
-    box *b = calloc(1, sizeof *b);
-
-    *state = b;
-    if (!b)
-        return -1;
-    snprintf(b->dir, sizeof b->dir, "qn-scratch-XXXXXX");
-    if (!mkdtemp(b->dir))
-        return -1;
-    b->ctx = open_context(b->dir);
-    return 0;
-}
-
-static int64_t n_entries(const char *dir)
-{
-    char **names = NULL;
-    int64_t n = 0;
-
-    CHECK_EQ(qn_list_dir(NULL, dir, &names, &n), QN_OK);
-    qn_names_free(names, n);
-    return n;
-}
-
-/* Nothing is left in the folder, whatever has failed. */
-static int tear_down(void **state)
-{
-    box *b = *state;
-
-    qn_context_free(b->ctx);
-    CHECK_EQ(n_entries(b->dir), 0);
-    rmdir(b->dir);
-    free(b);
-    return 0;
+    return open_box(state, BUDGET);
 }
 
 static qn_status make_store(qn_context *ctx, qn_store **out)
@@ -395,7 +354,7 @@ static void a_run_finds_its_own_folder_after_a_crash(void **state)
     CHECK_EQ(n_entries(b->dir), 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, close_box)
 
 int main(void)
 {

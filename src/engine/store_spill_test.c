@@ -2,67 +2,17 @@
 #include <dirent.h>
 #include <pthread.h>
 
-#include "base/file.h"
 #include "base/pool.h"
 #include "engine/scratch.h"
 #include "engine/store.h"
 
-#include "check.h"
+#include "spill_box.h"
 
 #define MB ((size_t)1 << 20)
 
-typedef struct box {
-    qn_context *ctx;
-    char dir[64];
-} box;
-
-static qn_context *open_context(const char *dir, size_t memory, int32_t threads)
-{
-    const qn_context_options options = {.memory = memory, .threads = threads, .scratch_dir = dir};
-    qn_context *ctx = NULL;
-
-    CHECK_EQ(qn_context_create(&options, &ctx), QN_OK);
-    return ctx;
-}
-
-/* Under the build tree: /tmp may lie in memory. */
-static char *disk_dir(char buffer[64])
-{
-    snprintf(buffer, 64, "qn-spill-XXXXXX");
-    return mkdtemp(buffer);
-}
-
 static int set_up(void **state)
 {
-    box *b = calloc(1, sizeof *b);
-
-    *state = b;
-    if (!b || !disk_dir(b->dir))
-        return -1;
-    b->ctx = open_context(b->dir, 16 * MB, 2);
-    return 0;
-}
-
-static int64_t n_entries(const char *dir)
-{
-    char **names = NULL;
-    int64_t n = 0;
-
-    CHECK_EQ(qn_list_dir(NULL, dir, &names, &n), QN_OK);
-    qn_names_free(names, n);
-    return n;
-}
-
-/* Whatever a test did, nothing is left in the folder once the context has gone. */
-static int tear_down(void **state)
-{
-    box *b = *state;
-
-    qn_context_free(b->ctx);
-    CHECK_EQ(n_entries(b->dir), 0);
-    rmdir(b->dir);
-    free(b);
-    return 0;
+    return open_box(state, 16 * MB);
 }
 
 static void fill(void *data, size_t bytes, int64_t number)
@@ -263,7 +213,7 @@ static void pinned_and_open_blocks_stay(void **state)
 static void without_a_scratch_folder_the_refusal_says_to_give_one(void **state)
 {
     box *b = *state;
-    qn_context *ctx = open_context(NULL, 16 * MB, 2);
+    qn_context *ctx = box_context(NULL, 16 * MB, 2);
     qn_store *store = NULL;
 
     (void)b;
@@ -376,7 +326,7 @@ static qn_status check_some(void *arg, int64_t task, int32_t thread)
 static void threads_pin_what_keeps_leaving(void **state)
 {
     box *b = *state;
-    qn_context *ctx = open_context(b->dir, 12 * MB, 4);
+    qn_context *ctx = box_context(b->dir, 12 * MB, 4);
     crowd c = {.ctx = ctx, .n = 40};
 
     CHECK_OK(ctx, make_store(ctx, c.n, &c.store));
@@ -405,7 +355,7 @@ static qn_status pin_twice(void *arg, int64_t task, int32_t thread)
 static void threads_that_want_one_block_read_it_once(void **state)
 {
     box *b = *state;
-    qn_context *ctx = open_context(b->dir, 64 * MB, 4);
+    qn_context *ctx = box_context(b->dir, 64 * MB, 4);
     crowd c = {.ctx = ctx, .n = 40};
     void *array = NULL;
     int64_t before;
@@ -447,7 +397,7 @@ done:
 static void threads_build_a_store_that_spills_meanwhile(void **state)
 {
     box *b = *state;
-    qn_context *ctx = open_context(b->dir, 16 * MB, 4);
+    qn_context *ctx = box_context(b->dir, 16 * MB, 4);
     crowd c = {.ctx = ctx, .n = 60};
 
     CHECK_OK(ctx, qn_store_create(ctx, "rows", &c.store));
@@ -547,7 +497,7 @@ static void the_stores_of_a_context_can_be_listed(void **state)
     qn_store_free(two);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, close_box)
 
 int main(void)
 {

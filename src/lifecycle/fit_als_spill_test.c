@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-#include "check.h"
+#include "folder.h"
 
 #include "base/file.h"
 #include "lifecycle/fit_als.h"
@@ -14,7 +14,6 @@
 #define ITEMS  1000
 #define MANY   100000 /* more writes than there are */
 
-/* In the folder where the test runs: /tmp may lie in memory. */
 typedef struct fixture {
     char dir[64], input[96], scratch[96];
 } fixture;
@@ -25,10 +24,7 @@ static int set_up(void **state)
     FILE *stream;
 
     *state = f;
-    if (!f)
-        return -1;
-    snprintf(f->dir, sizeof f->dir, "qn-fit-spill-XXXXXX");
-    if (!mkdtemp(f->dir))
+    if (!f || !disk_dir(f->dir))
         return -1;
     snprintf(f->input, sizeof f->input, "%s/ratings.csv", f->dir);
     snprintf(f->scratch, sizeof f->scratch, "%s/scratch", f->dir);
@@ -48,16 +44,6 @@ static int tear_down(void **state)
     qn_remove_tree(NULL, f->dir);
     free(f);
     return 0;
-}
-
-static int64_t n_entries(const char *dir)
-{
-    char **names = NULL;
-    int64_t n = 0;
-
-    CHECK_EQ(qn_list_dir(NULL, dir, &names, &n), QN_OK);
-    qn_names_free(names, n);
-    return n;
 }
 
 /* One fit whose writes fail after so many; *error is what it says, *spilled whether it wrote to

@@ -72,4 +72,11 @@ static inline char *fresh_dir(char buffer[64])
     return mkdtemp(buffer);
 }
 
+/* The same on a disk: where the test runs, as /tmp may lie in memory. */
+static inline char *disk_dir(char buffer[64])
+{
+    snprintf(buffer, 64, "qn-test-XXXXXX");
+    return mkdtemp(buffer);
+}
+
 #endif

@@ -73,14 +73,19 @@ static inline bool folder_has(folder *f, const char *name)
 }
 
 /* Files and folders, hidden ones too: nothing half written may stay. */
-static inline int64_t folder_count(folder *f)
+static inline int64_t n_entries(const char *dir)
 {
     char **names = NULL;
     int64_t n = 0;
 
-    CHECK_OK(f->ctx, qn_list_dir(f->ctx, f->path, &names, &n));
+    CHECK_EQ(qn_list_dir(NULL, dir, &names, &n), QN_OK);
     qn_names_free(names, n);
     return n;
+}
+
+static inline int64_t folder_count(const folder *f)
+{
+    return n_entries(f->path);
 }
 
 #endif

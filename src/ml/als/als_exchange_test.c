@@ -116,26 +116,28 @@ static qn_status run(job *j, int32_t ranks, int32_t threads)
     return st;
 }
 
+/* n random ratings, to be fitted in plenty of memory, with nothing that fails. */
+static job make_job(int64_t n_users, int64_t n_items, int64_t n, int32_t partitions,
+                    qn_als_params params)
+{
+    return (job){.n_users = n_users,
+                 .n_items = n_items,
+                 .n = n,
+                 .params = params,
+                 .partitions = partitions,
+                 .failing_rank = -1};
+}
+
 /* One or two ratings a row: rows go by need on every number of ranks but one. */
 static job sparse_job(qn_als_params params)
 {
-    return (job){.n_users = 900,
-                 .n_items = 700,
-                 .n = 1200,
-                 .params = params,
-                 .partitions = 23,
-                 .failing_rank = -1};
+    return make_job(900, 700, 1200, 23, params);
 }
 
 /* As many ratings a row as there are rows: all rows go to all. */
 static job dense_job(qn_als_params params)
 {
-    return (job){.n_users = 60,
-                 .n_items = 50,
-                 .n = 4000,
-                 .params = params,
-                 .partitions = 11,
-                 .failing_rank = -1};
+    return make_job(60, 50, 4000, 11, params);
 }
 
 /* Every number of ranks and threads; `by_need`: sides that must go by need on more than one. */
@@ -216,17 +218,12 @@ static void ranks_without_rows_are_in_it(void **state)
 
 static void spilled_ratings_and_rounds_of_rows_give_the_same_bits(void **state)
 {
-    char scratch[] = "qn-exchange-XXXXXX"; /* /tmp may lie in memory */
-    job j = {.n_users = 30000,
-             .n_items = 20000,
-             .n = 60000,
-             .params = test_params(5, 3, 0.05),
-             .partitions = 60,
-             .failing_rank = -1};
+    char scratch[64];
+    job j = make_job(30000, 20000, 60000, 60, test_params(5, 3, 0.05));
     uint64_t wanted;
 
     (void)state;
-    assert_non_null(mkdtemp(scratch));
+    assert_non_null(disk_dir(scratch));
     CHECK_EQ(run(&j, 1, 1), QN_OK);
     CHECK_EQ(atomic_load(&j.spilled), 0);
     wanted = j.bits[0];
