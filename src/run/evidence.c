@@ -94,7 +94,7 @@ static void set_phase(qn_string *out, const qn_log_view *view, const char *phase
         job_line(view, j, out);
 }
 
-static void place_text(const char *name, const char *worker, int64_t n, const qn_log_block *total,
+static void place_text(const char *name, const char *where, int64_t n, const qn_log_block *total,
                        qn_string *out)
 {
     char records[32];
@@ -102,13 +102,11 @@ static void place_text(const char *name, const char *worker, int64_t n, const qn
     qn_format_count(total->records, records);
     qn_string_addf(
         out, "  %-24s %-12s %5lld partitions %15s records %11.2f MB in memory %11.2f MB on disk\n",
-        name, worker, (long long)n, records, (double)total->memory * MB, (double)total->disk * MB);
+        name, where, (long long)n, records, (double)total->memory * MB, (double)total->disk * MB);
 }
 
-static void place_json(const char *worker, int64_t n, const qn_log_block *total, qn_json *j)
+static void place_json(int64_t n, const qn_log_block *total, qn_json *j)
 {
-    if (worker)
-        qn_json_text(j, "worker", worker);
     qn_json_int(j, "partitions", n);
     qn_json_int(j, "records", total->records);
     qn_json_int(j, "memory_bytes", total->memory);
@@ -128,19 +126,19 @@ static void add_places(const qn_log_view *view, qn_string *text, qn_json *j)
         place_text(data->name, "all workers", n, &total, text);
         qn_json_open(j, NULL, '{');
         qn_json_text(j, "name", data->name);
-        place_json(NULL, n, &total, j);
+        place_json(n, &total, j);
         qn_json_open(j, "workers", '[');
         for (int64_t w = 0; w < view->n_workers; w++) {
-            char worker[32];
+            char where[32];
 
             data_totals(data, w, &n, &total);
             if (n == 0)
                 continue;
-            snprintf(worker, sizeof worker, "worker %lld", (long long)view->worker[w].number);
-            place_text("", worker, n, &total, text);
-            snprintf(worker, sizeof worker, "%lld", (long long)view->worker[w].number);
+            snprintf(where, sizeof where, "executor %lld", (long long)view->worker[w].executor);
+            place_text("", where, n, &total, text);
             qn_json_open(j, NULL, '{');
-            place_json(worker, n, &total, j);
+            qn_json_int(j, "executor", view->worker[w].executor);
+            place_json(n, &total, j);
             qn_json_close(j, '}');
         }
         qn_json_close(j, ']');

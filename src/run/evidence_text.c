@@ -72,8 +72,8 @@ static void parallelism_text(const qn_evidence *e, qn_string *out)
 
         qn_format_bytes((double)worker->memory, limit);
         qn_format_bytes((double)worker->peak_bytes, peak);
-        qn_string_addf(out, "  Worker %lld on %s%s: %lld cores, limit %s, peak %s\n",
-                       (long long)worker->number, worker->host, worker->is_live ? "" : " (lost)",
+        qn_string_addf(out, "  Executor %lld on %s%s: %lld cores, limit %s, peak %s\n",
+                       (long long)worker->executor, worker->host, worker->is_live ? "" : " (lost)",
                        (long long)worker->cores, limit, peak);
     }
 }
@@ -140,7 +140,7 @@ static void workers_json(const qn_log_view *view, qn_json *j)
         const qn_log_worker *worker = &view->worker[w];
 
         qn_json_open(j, NULL, '{');
-        qn_json_int(j, "worker", worker->number);
+        qn_json_int(j, "executor", worker->executor);
         qn_json_text(j, "host", worker->host);
         qn_json_int(j, "cores", worker->cores);
         qn_json_int(j, "limit_bytes", worker->memory);

@@ -86,7 +86,7 @@ static int64_t find_worker(const qn_log_view *view, const char *id)
     const int64_t number = strtoll(id, NULL, 10);
 
     for (int64_t w = view->n_workers - 1; w >= 0 && number > 0; w--)
-        if (view->worker[w].number == number)
+        if (view->worker[w].executor == number)
             return w;
     return -1;
 }
@@ -126,12 +126,12 @@ static qn_status worker_added(line_reader *r)
 
     NEW_ROW(r, view->worker, view->n_workers, "workers of an event log");
     worker = &view->worker[view->n_workers++];
-    worker->number = strtoll(text_at(r, r->event, "Executor ID"), NULL, 10);
+    worker->executor = strtoll(text_at(r, r->event, "Executor ID"), NULL, 10);
     worker->cores = int_at(r, info, "Total Cores");
     worker->is_live = true;
     snprintf(worker->host, sizeof worker->host, "%s", text_at(r, info, "Host"));
-    if (worker->number > view->last_worker)
-        view->last_worker = worker->number;
+    if (worker->executor > view->last_executor)
+        view->last_executor = worker->executor;
     see_time(view, int_at(r, r->event, "Timestamp"));
 done:
     return st;

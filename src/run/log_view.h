@@ -16,7 +16,7 @@ typedef enum qn_log_status {
 const char *qn_log_status_name(qn_log_status status);
 
 typedef struct qn_log_worker {
-    int64_t number; /* executor id; 0: another one, such as the driver */
+    int64_t executor; /* its id; 0: another one, such as the driver */
     char host[256];
     int64_t cores, memory; /* limit in bytes */
     bool is_live;
@@ -68,7 +68,7 @@ typedef struct qn_log_view {
     int64_t n_tasks;
     qn_log_data *data;
     int64_t n_data;
-    int64_t last_task, last_stage, last_worker; /* greatest ids; -1, -1, 0: none */
+    int64_t last_task, last_stage, last_executor; /* greatest ids; -1, -1, 0: none */
     int64_t n_lines;
     bool is_block; /* the last line told of a block */
 } qn_log_view;

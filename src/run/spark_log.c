@@ -37,6 +37,7 @@ qn_status spark_log_new(qn_context *ctx, const qn_spark_log_options *options, qn
     QN_NEW0(ctx, l, 1, "the event log");
     l->ctx = ctx;
     l->fd = -1;
+    l->first_executor = 1;
     l->last_us = l->flushed_us = qn_now_us();
     snprintf(l->run_id, sizeof l->run_id, "%s", options->run_id);
     snprintf(l->name, sizeof l->name, "%s", options->name ? options->name : "quern");
@@ -115,7 +116,7 @@ static void emit_storage(qn_context *ctx, const qn_spark_log *log, const spark_d
     if (n == 0)
         return;
     if (worker >= 0)
-        snprintf(of, sizeof of, "worker_%d.", spark_worker_at(log, worker)->number);
+        snprintf(of, sizeof of, "worker_%d.", spark_worker_at(log, worker)->rank);
     snprintf(name, sizeof name, "storage.%s.%spartitions", data->name, of);
     qn_emit_count(ctx, name, n);
     snprintf(name, sizeof name, "storage.%s.%smemory_bytes", data->name, of);

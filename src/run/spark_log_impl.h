@@ -11,7 +11,7 @@
 
 typedef struct spark_worker {
     int32_t rank;
-    int32_t number; /* executor "1", "2" ...; a worker that comes back is a new one */
+    int32_t executor; /* "1", "2" ...; a worker that comes back is a new one */
     bool is_live;
     int64_t cores, memory;
     char host[256];
@@ -100,7 +100,8 @@ struct qn_spark_log {
     qn_string workers; /* spark_worker[] */
     qn_string data;    /* spark_data[] */
     spark_job job;
-    int64_t next_job, next_stage, next_task, next_worker;
+    int64_t next_job, next_stage, next_task;
+    int64_t first_executor, last_executor; /* worker 0 of this start; the greatest of all starts */
 };
 
 /* ---- lists ---- */

@@ -37,7 +37,7 @@ static int64_t ms(int64_t us)
 
 static void executor_id(const spark_worker *worker, char out[16])
 {
-    snprintf(out, 16, "%d", worker->number);
+    snprintf(out, 16, "%d", worker->executor);
 }
 
 /* ---- the run ---- */
@@ -178,7 +178,7 @@ void spark_line_worker(qn_spark_log *log, const spark_worker *worker, int64_t us
     qn_json_close(j, '}');
     qn_json_close(j, '}');
     end(log);
-    block_manager_added(log, id, worker->host, worker->number, worker->memory, us);
+    block_manager_added(log, id, worker->host, worker->executor, worker->memory, us);
 }
 
 void spark_line_worker_lost(qn_spark_log *log, const spark_worker *worker, int64_t us,
@@ -476,7 +476,7 @@ static void block_line(qn_spark_log *log, const spark_data *data, int64_t partit
 
     qn_json_open(j, "Block Updated Info", '{');
     executor_id(worker, id);
-    block_manager(j, id, worker->host, worker->number);
+    block_manager(j, id, worker->host, worker->executor);
     snprintf(id, sizeof id, "rdd_%lld_%lld", (long long)data->id, (long long)partition);
     qn_json_text(j, "Block ID", id);
     storage_level(j, change->disk_flag, change->memory_flag);

@@ -38,7 +38,7 @@ static qn_status take_workers(qn_spark_log *log, const qn_log_view *view)
         const qn_log_worker *seen = &view->worker[w];
         spark_worker worker = {
             .rank = -1,
-            .number = (int32_t)seen->number,
+            .executor = (int32_t)seen->executor,
             .cores = seen->cores,
             .memory = seen->memory,
         };
@@ -143,7 +143,8 @@ static qn_status go_on(qn_spark_log *log, const char *found, const char *text, s
             log->next_job = view.job[j].id + 1;
     log->next_stage = view.last_stage + 1;
     log->next_task = view.last_task + 1;
-    log->next_worker = view.last_worker;
+    log->last_executor = view.last_executor;
+    log->first_executor = log->last_executor + 1;
     log->error = reopen(log, found, bytes);
     close_lost(log, &view);
     spark_file_sync(log);

@@ -266,7 +266,6 @@ static void sizes_of_blocks_are_told_as_differences(void **state)
     qn_free(text);
 }
 
-/* Worker 1 dies in a stage; a new one takes its place and the stage runs again. */
 static void a_pulse_before_the_worker_told_of_itself_adds_no_worker(void **state)
 {
     fixture *f = *state;
@@ -279,10 +278,11 @@ static void a_pulse_before_the_worker_told_of_itself_adds_no_worker(void **state
     text = read_log(f, "");
     check_order(text, "LogStart BlockManagerAdded EnvironmentUpdate ApplicationStart ExecutorAdded "
                       "BlockManagerAdded ApplicationEnd");
-    check_line(text, "\"Host\":\"b\",\"Port\":7079},\"Maximum Memory\":1000,");
+    check_line(text, "\"Host\":\"b\",\"Port\":7080},\"Maximum Memory\":1000,");
     qn_free(text);
 }
 
+/* Worker 1 dies in a stage; a new one takes its place and the stage runs again. */
 static void a_lost_worker_makes_a_new_attempt(void **state)
 {
     fixture *f = *state;
@@ -431,7 +431,7 @@ static void a_log_that_was_broken_off_goes_on(void **state)
     CHECK_EQ(e.view.stage[3].done, 2);
     CHECK_EQ(e.view.n_tasks, 0);
     CHECK_EQ(e.view.worker[0].is_live, false);
-    CHECK_EQ(e.view.worker[1].number, 2);
+    CHECK_EQ(e.view.worker[1].executor, 2);
     qn_evidence_release(&e);
 }
 
@@ -626,6 +626,68 @@ static void evidence_has_the_texts_and_numbers_of_the_reference(void **state)
     qn_evidence_release(&e);
 }
 
+typedef struct places {
+    int64_t of_0, of_1, of_others; /* counts "storage.d.worker_N.disk_bytes" */
+} places;
+
+static void keep_places(void *user, const qn_event *event)
+{
+    places *p = user;
+
+    if (event->kind != QN_EVENT_COUNT || !strstr(event->name, "disk_bytes"))
+        return;
+    if (!strcmp(event->name, "storage.d.worker_0.disk_bytes"))
+        p->of_0 = event->done;
+    else if (!strcmp(event->name, "storage.d.worker_1.disk_bytes"))
+        p->of_1 = event->done;
+    else if (strstr(event->name, "worker"))
+        p->of_others++;
+}
+
+/* Workers tell of themselves in any order; each start takes new numbers, worker 0 the first. */
+static void executors_go_by_worker_and_the_record_names_workers(void **state)
+{
+    fixture *f = *state;
+    places found = {0};
+    qn_evidence e;
+    qn_string shown = {0};
+    char *text;
+
+    CHECK_OK(f->ctx, open_log(f, false));
+    add_worker(f, 1, "b");
+    add_worker(f, 0, "a");
+    emit(f, (qn_event){.kind = QN_EVENT_WORKER_LOST, .rank = 1, .text = "signal 9"});
+    add_worker(f, 1, "d");
+    add_worker(f, 0, "c");
+    for (int32_t rank = 0; rank < 2; rank++)
+        emit(f, (qn_event){.kind = QN_EVENT_STORAGE,
+                           .name = "d",
+                           .rank = rank,
+                           .id = rank,
+                           .total = 2,
+                           .memory_bytes = MB,
+                           .disk_bytes = 10 + rank});
+    small_run(f);
+    CHECK_OK(f->ctx, qn_context_add_sink(f->ctx, keep_places, &found));
+    qn_spark_log_close(f->ctx, f->log, QN_OK);
+    text = read_log(f, "");
+    check_line(text, "\"Executor ID\":\"1\",\"Executor Info\":{\"Host\":\"a\"");
+    check_line(text, "\"Executor ID\":\"2\",\"Executor Info\":{\"Host\":\"b\"");
+    check_line(text, "\"Executor ID\":\"3\",\"Executor Info\":{\"Host\":\"c\"");
+    check_line(text, "\"Executor ID\":\"4\",\"Executor Info\":{\"Host\":\"d\"");
+    qn_free(text);
+    CHECK_EQ(found.of_0, 10);
+    CHECK_EQ(found.of_1, 11);
+    CHECK_EQ(found.of_others, 0);
+    CHECK_OK(f->ctx, qn_evidence_of_run(f->ctx, f->dir, "als-1", &e));
+    qn_evidence_text(&e, &shown);
+    check_line(qn_string_text(&shown), "\n  Executor 2 on b (lost): 2 cores");
+    check_line(qn_string_text(&shown), "\n  Executor 3 on c: 2 cores");
+    check_line(qn_string_text(&e.kept.out), "{\"executor\":4,\"partitions\":1,");
+    qn_string_release(&shown);
+    qn_evidence_release(&e);
+}
+
 /* A run with a record, of which one log is kept. */
 static void make_run(fixture *f, const char *id, const char *status, const char *started)
 {
@@ -716,6 +778,7 @@ int main(void)
         TEST(old_runs_go_with_their_logs_and_live_ones_stay),
         TEST(two_runs_are_shown_beside_one_another),
         TEST(evidence_has_the_texts_and_numbers_of_the_reference),
+        TEST(executors_go_by_worker_and_the_record_names_workers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

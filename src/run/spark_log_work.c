@@ -55,7 +55,7 @@ static int32_t add_worker(qn_spark_log *log, int32_t rank, const char *host, int
 {
     spark_worker worker = {
         .rank = rank,
-        .number = (int32_t)++log->next_worker,
+        .executor = (int32_t)(log->first_executor + rank),
         .is_live = true,
         .cores = cores,
         .memory = memory,
@@ -66,6 +66,8 @@ static int32_t add_worker(qn_spark_log *log, int32_t rank, const char *host, int
         spark_out_of_memory(log);
         return -1;
     }
+    if (worker.executor > log->last_executor)
+        log->last_executor = worker.executor;
     spark_line_worker(log, &worker, log->last_us);
     return (int32_t)SPARK_COUNT(log->workers, spark_worker) - 1;
 }
@@ -281,6 +283,7 @@ void spark_end_workers(qn_spark_log *log, int32_t lost, const char *text)
         spark_line_worker_lost(log, worker, log->last_us, w == lost ? text : qn_string_text(&with));
         worker->is_live = false;
     }
+    log->first_executor = log->last_executor + 1;
     qn_string_release(&with);
     for (int64_t i = 0; i < SPARK_COUNT(log->data, spark_data); i++) {
         const spark_data *data = SPARK_AT(log->data, spark_data, i);

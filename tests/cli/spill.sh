@@ -32,7 +32,7 @@ expect_json 'j["resources"]["spilled_bytes"] == j["memory"]["spilled_bytes"] == 
 expect_json 'j["resources"]["read_back_bytes"] == j["memory"]["read_bytes"] == sum(w["read_back_bytes"] for w in j["workers"])' True
 sides='[j["storage"]["ratings by " + side] for side in ("user", "item")]'
 expect_json "sum(s['disk_bytes'] for s in $sides) == j['memory']['ratings_on_disk_bytes']" True
-expect_json "all(s['worker_1']['disk_bytes'] == s['disk_bytes'] for s in $sides)" True
+expect_json "all(s['worker_0']['disk_bytes'] == s['disk_bytes'] for s in $sides)" True
 [ -z "$(ls spill)" ] || fail "files are left in the scratch folder"
 
 # The same by words, with the reference's warning: 1,000,000 ratings are 30.52 MB and three times that.
@@ -44,7 +44,7 @@ expect_out '^ALS: 91\.55 MB '
 expect_out '^Measured: [0-9.]+ MB in memory, [1-9][0-9.]* MB on disk, [1-9][0-9.]* MB spilled; factor 0\.[0-9]+ of the raw data$'
 expect_out '^Dataset requires 11\.4x available memory$'
 expect_out '^  ratings by user +all workers .* MB in memory +[1-9][0-9.]* MB on disk$'
-expect_out '^ +worker 1 .* MB in memory +[1-9][0-9.]* MB on disk$'
+expect_out '^ +executor 1 .* MB in memory +[1-9][0-9.]* MB on disk$'
 expect_out '^Observed: [0-9.]+ tasks at once on average, [12] at most$'
 expect_out '^Bytes: [0-9]+ read, 0 moved, [1-9][0-9]* spilled$'
 echo passed

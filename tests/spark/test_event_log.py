@@ -256,7 +256,7 @@ def compare(server, name, run, events):
             check(f"{name}: tasks of stage {stage}.{attempt}", False, len(tasks))
 
     executors = {e["id"]: e for e in server.rest(app + "/allexecutors") if e["id"] != "driver"}
-    workers = {str(w["worker"]): w for w in events["workers"]}
+    workers = {str(w["executor"]): w for w in events["workers"]}
     check(f"{name}: workers", {i: (e["totalCores"], e["maxMemory"], e["isActive"], e["hostPort"].split(":")[0])
                                for i, e in executors.items()} ==
           {i: (w["cores"], w["limit_bytes"], w["is_live"], w["host"]) for i, w in workers.items()},
@@ -272,8 +272,9 @@ def compare(server, name, run, events):
                                  if d["numCachedPartitions"]} ==
           {n: (d["partitions"], d["memory_bytes"], d["disk_bytes"]) for n, d in kept.items() if d["partitions"]},
           {n: (d["partitions"], d["memory_bytes"], d["disk_bytes"]) for n, d in kept.items()})
-    held = {i: (sum(w["memory_bytes"] for d in kept.values() for w in d["workers"] if w["worker"] == i),
-                sum(w["disk_bytes"] for d in kept.values() for w in d["workers"] if w["worker"] == i)) for i in workers}
+    parts = [w for d in kept.values() for w in d["workers"]]
+    held = {i: (sum(w["memory_bytes"] for w in parts if str(w["executor"]) == i),
+                sum(w["disk_bytes"] for w in parts if str(w["executor"]) == i)) for i in workers}
     check(f"{name}: memory and disk of each live worker",
           {i: (e["memoryUsed"], e["diskUsed"]) for i, e in executors.items() if e["isActive"]} ==
           {i: held[i] for i in workers if workers[i]["is_live"]})
