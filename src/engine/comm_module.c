@@ -2,16 +2,13 @@
  * refuse to work with another program, settle on a kernel set, learn who shares a host. */
 #include "engine/comm_module.h"
 
-#include <elf.h>
-#include <link.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <xxhash.h>
-
 #include "base/alloc.h"
+#include "base/identity.h"
 #include "base/pool.h"
 #include "base/system.h"
 #include "base/text.h"
@@ -111,78 +108,9 @@ typedef struct identity {
 
 #define IDENTITY_MAGIC "quern worker"
 
-/* The object that holds these very bytes: the program or the library. */
-typedef struct own_object {
-    uintptr_t address;
-    uint64_t hash;
-} own_object;
-
-static uint64_t note_hash(const char *note, size_t bytes)
-{
-    ElfW(Nhdr) head;
-
-    while (bytes >= sizeof head) {
-        size_t name, content;
-
-        memcpy(&head, note, sizeof head);
-        name = (head.n_namesz + 3u) & ~(size_t)3;
-        content = (head.n_descsz + 3u) & ~(size_t)3;
-        if (sizeof head + name + content > bytes)
-            break;
-        if (head.n_type == NT_GNU_BUILD_ID)
-            return XXH3_64bits(note + sizeof head + name, head.n_descsz);
-        note += sizeof head + name + content;
-        bytes -= sizeof head + name + content;
-    }
-    return 0;
-}
-
-static int look_at_object(struct dl_phdr_info *info, size_t size, void *arg)
-{
-    own_object *own = arg;
-    bool is_own = false;
-
-    (void)size;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-        const uintptr_t start = info->dlpi_addr + segment->p_vaddr;
-
-        if (segment->p_type == PT_LOAD && own->address >= start &&
-            own->address - start < segment->p_memsz)
-            is_own = true;
-    }
-    for (int i = 0; is_own && i < info->dlpi_phnum && own->hash == 0; i++)
-        if (info->dlpi_phdr[i].p_type == PT_NOTE) {
-            const uintptr_t at = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
-
-            own->hash = note_hash((const char *)at, info->dlpi_phdr[i].p_memsz);
-        }
-    return is_own;
-}
-
-static uint64_t program_hash(void)
-{
-    own_object own = {.address = (uintptr_t)flavours};
-
-    dl_iterate_phdr(look_at_object, &own);
-    return own.hash;
-}
-
 static void copy_text(char *to, size_t bytes, const char *text)
 {
     snprintf(to, bytes, "%.*s", (int)bytes - 1, text);
-}
-
-static void read_boot_id(char *to, size_t bytes)
-{
-    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-    if (!file)
-        return;
-    if (!fgets(to, (int)bytes, file))
-        to[0] = '\0';
-    to[strcspn(to, "\n")] = '\0';
-    fclose(file);
 }
 
 static void host_name(char *to, size_t bytes)
@@ -203,12 +131,12 @@ static void describe_self(const qn_context *ctx, identity *id)
     copy_text(id->layout, sizeof id->layout, QN_LAYOUT);
     id->byte_order = 0x01020304;
     id->word_bytes = (uint32_t)(sizeof(void *) * 16 + sizeof(long double));
-    id->program = program_hash();
+    id->program = qn_program_hash();
     id->cells[0] = ctx->cells.rating_rows;
     id->cells[1] = ctx->cells.long_row;
     id->cells[2] = ctx->cells.table_rows;
     host_name(id->host, sizeof id->host);
-    read_boot_id(id->boot, sizeof id->boot);
+    qn_boot_id(id->boot, sizeof id->boot);
     copy_text(id->kernels, sizeof id->kernels, qn_context_kernels(ctx));
     if (sched_getaffinity(0, sizeof id->mask, &id->mask) == 0)
         id->cores = CPU_COUNT(&id->mask);

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/identity.h"
+
 /* Field 22 of /proc/PID/stat; the name in field 2 may hold blanks and brackets. 0: no such process.
  */
 static int64_t start_ticks(int64_t pid)
@@ -31,25 +33,12 @@ static int64_t start_ticks(int64_t pid)
     return at ? strtoll(at + 1, NULL, 10) : 0;
 }
 
-static void read_boot_id(char *out, size_t size)
-{
-    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-    out[0] = '\0';
-    if (!file)
-        return;
-    if (!fgets(out, (int)size, file))
-        out[0] = '\0';
-    fclose(file);
-    out[strcspn(out, "\n")] = '\0';
-}
-
 void qn_process_self(qn_process *process)
 {
     memset(process, 0, sizeof *process);
     if (gethostname(process->host, sizeof process->host - 1) != 0)
         snprintf(process->host, sizeof process->host, "unknown");
-    read_boot_id(process->boot_id, sizeof process->boot_id);
+    qn_boot_id(process->boot_id, sizeof process->boot_id);
     process->pid = getpid();
     process->start_ticks = start_ticks(process->pid);
 }
