@@ -6,6 +6,8 @@
 #include "data/triples_blocks.h"
 #include "engine/comm.h"
 
+#define MAX_RECORDS ((int64_t)1 << 20) /* of a round */
+
 typedef struct round {
     char *records, *grouped; /* [capacity of the exchange] as filled; by rank */
     int32_t *rank;           /* likewise */
@@ -128,25 +130,22 @@ done:
 int64_t qn_exchange_capacity(qn_context *ctx, size_t record_bytes, int64_t least)
 {
     const size_t room = qn_ratings_room(ctx) / 8 / (3 * record_bytes + sizeof(int32_t));
-    const int64_t capacity = room < (size_t)QN_ROUND_RECORDS ? (int64_t)room : QN_ROUND_RECORDS;
+    const int64_t capacity = room < (size_t)MAX_RECORDS ? (int64_t)room : MAX_RECORDS;
 
     return capacity > least ? capacity : least;
 }
 
 qn_status qn_exchange_run(qn_context *ctx, const qn_exchange *exchange)
 {
-    qn_exchange e = *exchange;
     qn_status st = QN_OK;
-    int64_t n_rounds = e.n_rounds;
+    int64_t n_rounds = exchange->n_rounds;
     round r = {0};
 
-    if (e.capacity == 0)
-        e.capacity = QN_ROUND_RECORDS;
-    QN_TRY_ALL(round_prepare(ctx, &e, &r));
+    QN_TRY_ALL(round_prepare(ctx, exchange, &r));
     QN_TRY(qn_comm_max_int64(ctx, &n_rounds, 1));
     for (int64_t i = 0; i < n_rounds; i++) {
         QN_TRY_ALL(qn_check_cancel(ctx));
-        QN_TRY(run_round(ctx, &e, &r, i));
+        QN_TRY(run_round(ctx, exchange, &r, i));
     }
 done:
     round_release(&r);

@@ -4,14 +4,10 @@
 
 #include "base/context.h"
 
-/* Records of a round where nothing else is said. */
-#define QN_ROUND_RECORDS ((int64_t)1 << 20)
-
 typedef struct qn_exchange {
     size_t record_bytes;
     int64_t n_rounds; /* of this rank */
-    int64_t capacity; /* records of a round at most; more are never held on the sending side.
-                         0: QN_ROUND_RECORDS */
+    int64_t capacity; /* records of a round at most; more are never held on the sending side */
     void *arg;
     /* Writes the records of a round, at most `capacity`, and the rank that each goes to. */
     qn_status (*fill)(void *arg, int64_t round, void *records, int32_t *rank, int64_t *n);

@@ -127,7 +127,8 @@ typedef struct als_taking {
     const int64_t *rows; /* [seen->n] of the model */
     als_want *want;      /* [n_wants] of rows of this rank, by row once all are here */
     int64_t n_wants, capacity;
-    int64_t *at; /* [seen->n] where the next entry of a place goes */
+    int64_t *at;   /* [seen->n] where the next entry of a place goes */
+    int64_t round; /* records of one, at most */
 
     /* How far this rank has sent: block, segment, want of its row, entry of the segment. */
     int64_t block, segment, next_want;
@@ -144,9 +145,8 @@ static int32_t als_owner(const qn_orientation *rated, uint32_t row)
 static qn_status als_fill_wants(void *arg, int64_t round, void *records, int32_t *rank, int64_t *n)
 {
     const als_taking *t = arg;
-    const int64_t first = round * QN_ROUND_RECORDS;
-    const int64_t end =
-        first + QN_ROUND_RECORDS < t->seen->n ? first + QN_ROUND_RECORDS : t->seen->n;
+    const int64_t first = round * t->round;
+    const int64_t end = first + t->round < t->seen->n ? first + t->round : t->seen->n;
     als_want *want = records;
 
     for (int64_t i = first; i < end; i++) {
@@ -229,7 +229,7 @@ static bool als_send_segment(als_taking *t, const qn_ratings_block *view, als_se
         for (; t->entry < segment->n; t->entry++) {
             const uint32_t at = segment->start + t->entry;
 
-            if (*n == QN_ROUND_RECORDS)
+            if (*n == t->round)
                 return false;
             rank[*n] = want->rank;
             record[(*n)++] =
@@ -328,16 +328,26 @@ static void als_seen_compact(const als_taking *t)
     seen->start[seen->n] = to;
 }
 
+/* Cuts n records of this rank into rounds that the budget has room for. */
+static void als_cut_rounds(als_taking *t, int64_t n, qn_exchange *exchange)
+{
+    const int64_t most = qn_exchange_capacity(t->ctx, exchange->record_bytes, 1024);
+
+    t->round = n < most ? n + (n == 0) : most;
+    exchange->capacity = t->round;
+    exchange->n_rounds = (n + t->round - 1) / t->round;
+}
+
 /* Collective. */
 static qn_status als_ask(als_taking *t)
 {
-    const qn_exchange wants = {.record_bytes = sizeof(als_want),
-                               .n_rounds = (t->seen->n + QN_ROUND_RECORDS - 1) / QN_ROUND_RECORDS,
-                               .arg = t,
-                               .fill = als_fill_wants,
-                               .receive = als_take_wants};
+    qn_exchange wants = {.record_bytes = sizeof(als_want),
+                         .arg = t,
+                         .fill = als_fill_wants,
+                         .receive = als_take_wants};
     qn_status st = QN_OK;
 
+    als_cut_rounds(t, t->seen->n, &wants);
     QN_TRY(qn_exchange_run(t->ctx, &wants));
     if (t->n_wants > 0)
         qsort(t->want, (size_t)t->n_wants, sizeof *t->want, als_by_row);
@@ -356,7 +366,7 @@ static qn_status als_answer(als_taking *t)
 
     for (int64_t i = 0; i < t->n_wants; i++)
         n += (int64_t)t->seen->rated->degree[t->want[i].row];
-    entries.n_rounds = (n + QN_ROUND_RECORDS - 1) / QN_ROUND_RECORDS;
+    als_cut_rounds(t, n, &entries);
     t->next_want = -1;
     return qn_exchange_run(t->ctx, &entries);
 }
