@@ -203,6 +203,17 @@ static qn_status open_progress(qn_cli *cli)
     return qn_progress_open(cli->ctx, &options, &cli->progress);
 }
 
+/* Checks the folder, and removes what dead runs have left in it, unless this command takes one of
+ * them up again: that looks for its own first. */
+static qn_status open_scratch(const qn_cli *cli)
+{
+    const qn_status st = qn_comm_agree(cli->ctx, qn_scratch_check(cli->ctx, cli->globals->scratch));
+
+    if (st == QN_OK && !cli->resume && !cli->globals->restored)
+        qn_scratch_sweep(cli->globals->scratch, true, NULL);
+    return st;
+}
+
 /* With a context of its own, made as the options say. */
 static int run_in_context(qn_cli *cli, qn_context *early)
 {
@@ -216,7 +227,7 @@ static int run_in_context(qn_cli *cli, qn_context *early)
     if (st == QN_OK && cli->as_rank)
         st = qn_worker_begin(cli, cli->as_rank);
     if (st == QN_OK && cli->globals->scratch && !cli->is_supervisor)
-        st = qn_comm_agree(cli->ctx, qn_scratch_check(cli->ctx, cli->globals->scratch));
+        st = open_scratch(cli);
     if (st == QN_OK)
         st = qn_report_begin(cli);
     if (st == QN_OK)

@@ -82,9 +82,10 @@ typedef struct qn_supervisor {
     int64_t oom_kills; /* on this machine when the workers started */
     qn_loss loss;      /* the last one */
     qn_suspect suspect;
-    int64_t last_step; /* iterations done */
-    bool is_fitting;   /* this start of the workers has read its data */
-    bool is_reloaded;  /* and goes on where the lost ones were */
+    int64_t last_step;    /* iterations done */
+    bool is_fitting;      /* this start of the workers has its data */
+    bool is_from_scratch; /* which earlier ones had left there */
+    bool is_reloaded;     /* and goes on where the lost ones were */
 } qn_supervisor;
 
 /* Becomes a sink: notes events, steps and workers. */

@@ -37,6 +37,8 @@ static void watch_sink(void *user, const qn_event *event)
         s->step[s->n_steps++ % QN_STEPS_KEPT] = (double)event->duration_us * 1e-6;
         s->last_step = event->done;
     }
+    if (event->kind == QN_EVENT_COUNT && !strcmp(event->name, "load_bytes_kept"))
+        s->is_from_scratch = event->done > 0;
     s->is_fitting |= event->kind == QN_EVENT_JOB_START && !strcmp(event->name, "fit");
     s->is_reloaded |=
         event->kind == QN_EVENT_STEP || (s->is_fitting && event->kind == QN_EVENT_STAGE_START);
@@ -172,9 +174,9 @@ static void tell_times(qn_supervisor *s, double now)
         qn_string_add(&text, "workers");
     qn_string_addf(&text,
                    " lost after iteration %lld: noticed %.2f s after the last sign of life, "
-                   "relaunched in %.2f s, reloaded in %.2f s",
+                   "relaunched in %.2f s, reloaded in %.2f s from %s",
                    (long long)loss->iterations, loss->silent, loss->relaunched - loss->noticed,
-                   now - loss->relaunched);
+                   now - loss->relaunched, s->is_from_scratch ? "scratch" : "the input");
     if (!s->cli->globals->quiet) {
         qn_progress_clear(s->cli->progress);
         fprintf(stderr, "%s\n", qn_string_text(&text));
@@ -261,7 +263,7 @@ static void reset(qn_supervisor *s)
     s->oom_kills = now.oom_kills;
     s->started = s->last_event = qn_seconds();
     s->n_steps = 0;
-    s->is_fitting = s->is_reloaded = false;
+    s->is_fitting = s->is_reloaded = s->is_from_scratch = false;
     qn_silence_clear(s);
     s->child = QN_CHILD_NONE;
     qn_said_clear(&s->said);

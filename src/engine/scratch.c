@@ -51,8 +51,8 @@ void qn_scratch_init(qn_scratch *scratch)
     scratch->folder = scratch->held = -1;
 }
 
-/* Removes what lies in the folder, the lock last, so that a folder without one is an empty one. */
-static void empty_folder(int folder)
+/* Removes what lies in the folder but the lock and the names. */
+static void thin_folder(int folder, const char *const *keep, int32_t n)
 {
     const int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = copy < 0 ? NULL : fdopendir(copy);
@@ -62,15 +62,25 @@ static void empty_folder(int folder)
         close(copy);
     if (!dir)
         return;
-    while ((entry = readdir(dir)))
-        if (strcmp(entry->d_name, LOCK_NAME) != 0)
+    while ((entry = readdir(dir))) {
+        bool is_kept = strcmp(entry->d_name, LOCK_NAME) == 0;
+
+        for (int32_t i = 0; i < n && !is_kept; i++)
+            is_kept = strcmp(entry->d_name, keep[i]) == 0;
+        if (!is_kept)
             unlinkat(folder, entry->d_name, 0); /* "." and ".." stay */
+    }
     closedir(dir);
+}
+
+/* Removes all, the lock last, so that a folder without one is an empty one. */
+static void empty_folder(int folder)
+{
+    thin_folder(folder, NULL, 0);
     unlinkat(folder, LOCK_NAME, 0);
 }
 
-/* Closes, and removes what is there. */
-static void discard(qn_scratch *scratch)
+void qn_scratch_discard(qn_scratch *scratch)
 {
     if (scratch->folder >= 0) {
         empty_folder(scratch->folder);
@@ -86,7 +96,7 @@ static void discard(qn_scratch *scratch)
 
 void qn_scratch_release(qn_scratch *scratch)
 {
-    discard(scratch);
+    qn_scratch_discard(scratch);
     pthread_mutex_destroy(&scratch->lock);
 }
 
@@ -168,7 +178,7 @@ static qn_status make(qn_context *ctx, qn_scratch *scratch, qn_fault *fault)
     for (int i = 0; i < 100 && error_number == EAGAIN; i++) {
         error_number = try_make(ctx, scratch);
         if (error_number)
-            discard(scratch);
+            qn_scratch_discard(scratch);
     }
     if (!error_number)
         return QN_OK;
@@ -227,16 +237,21 @@ static void sweep_one(int dir, const char *name)
         close(folder);
 }
 
-/* Whether the folder is one of run `run`: its name goes on with "-RANK-random". */
-static bool is_of_run(const char *name, const char *run)
+/* The rank of a folder of run `run`, whose name goes on with "-RANK-random"; -1: it is another's.
+ */
+static int32_t rank_in_run(const char *name, const char *run)
 {
     const size_t length = strlen(run);
     const char *rest = name + strlen(BY_RUN) + length;
+    char *end;
+    long rank;
 
-    if (strncmp(name + strlen(BY_RUN), run, length) != 0 || *rest != '-')
-        return false;
-    rest += 1 + strspn(rest + 1, "0123456789");
-    return *rest == '-' && !strchr(rest + 1, '-');
+    if (strncmp(name, BY_RUN, strlen(BY_RUN)) != 0 ||
+        strncmp(name + strlen(BY_RUN), run, length) != 0 || *rest != '-' || rest[1] < '0' ||
+        rest[1] > '9')
+        return -1;
+    rank = strtol(rest + 1, &end, 10);
+    return *end == '-' && !strchr(end + 1, '-') && rank < INT32_MAX ? (int32_t)rank : -1;
 }
 
 void qn_scratch_sweep(const char *dir, bool all, const char *keep)
@@ -252,7 +267,7 @@ void qn_scratch_sweep(const char *dir, bool all, const char *keep)
 
         if (!by_run && strncmp(name, BY_PROCESS, strlen(BY_PROCESS)) != 0)
             continue;
-        if (!by_run || (all && !(keep && is_of_run(name, keep))))
+        if (!by_run || (all && !(keep && rank_in_run(name, keep) >= 0)))
             sweep_one(dirfd(list), name);
     }
     closedir(list);
@@ -279,4 +294,53 @@ qn_status qn_scratch_set_run(qn_context *ctx, const char *run)
 const char *qn_scratch_path(const qn_context *ctx)
 {
     return ctx->stores->scratch.path;
+}
+
+/* ---- taking over ---- */
+
+/* Takes the folder if nobody holds it and the file is in it. */
+static bool try_adopt(qn_scratch *scratch, int dir, const char *dir_path, const char *folder_name,
+                      const char *file)
+{
+    const int folder = openat(dir, folder_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const int held = folder < 0 ? -1 : openat(folder, LOCK_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    struct stat info;
+    const int length =
+        snprintf(scratch->path, sizeof scratch->path, "%s/%s", dir_path, folder_name);
+
+    if (held >= 0 && length < (int)sizeof scratch->path && flock(held, LOCK_EX | LOCK_NB) == 0 &&
+        fstatat(folder, file, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode)) {
+        scratch->folder = folder;
+        scratch->held = held;
+        return true;
+    }
+    scratch->path[0] = '\0';
+    if (held >= 0)
+        close(held);
+    if (folder >= 0)
+        close(folder);
+    return false;
+}
+
+bool qn_scratch_adopt(qn_context *ctx, const char *name)
+{
+    qn_scratch *scratch = &ctx->stores->scratch;
+    DIR *list = ctx->scratch_dir && scratch->run[0] ? opendir(ctx->scratch_dir) : NULL;
+    const struct dirent *entry;
+    bool is_adopted = false;
+
+    pthread_mutex_lock(&scratch->lock);
+    while (list && !scratch->path[0] && (entry = readdir(list)))
+        if (rank_in_run(entry->d_name, scratch->run) == qn_rank(ctx))
+            is_adopted = try_adopt(scratch, dirfd(list), ctx->scratch_dir, entry->d_name, name);
+    pthread_mutex_unlock(&scratch->lock);
+    if (list)
+        closedir(list);
+    return is_adopted;
+}
+
+void qn_scratch_keep_only(qn_scratch *scratch, const char *const *name, int32_t n)
+{
+    if (scratch->folder >= 0)
+        thin_folder(scratch->folder, name, n);
 }

@@ -51,4 +51,12 @@ qn_status qn_scratch_open(qn_context *ctx, qn_scratch *scratch, const char *name
 /* Removes a file from the folder. */
 void qn_scratch_remove(qn_scratch *scratch, const char *name);
 
+/* Takes over a folder that a dead process of this run and rank has left with a file `name` in it.
+ * Before anything is spilled. False: there is none. */
+bool qn_scratch_adopt(qn_context *ctx, const char *name);
+/* Removes the folder and all in it; the next file makes another. */
+void qn_scratch_discard(qn_scratch *scratch);
+/* Removes all files of the folder but the lock and these. */
+void qn_scratch_keep_only(qn_scratch *scratch, const char *const *name, int32_t n);
+
 #endif

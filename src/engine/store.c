@@ -109,6 +109,7 @@ void qn_store_free(qn_store *store)
     if (!store)
         return;
     all = store->all;
+    qn_store_unkeep(store);
     pthread_mutex_lock(&all->lock);
     *(store->before ? &store->before->after : &all->first) = store->after;
     *(store->after ? &store->after->before : &all->last) = store->before;
@@ -145,17 +146,17 @@ done:
     return st;
 }
 
-/* Puts a block that is being filled into the list, which takes its data over even if there is no
- * room. */
-static qn_status append(qn_context *ctx, qn_store *store, int64_t partition, size_t bytes,
-                        void *data, int64_t *number)
+/* Puts a block into the list: one that is being filled, whose data it takes over even if there is
+ * no room, or, where `data` is NULL, one that lies on disk. */
+static qn_status append(qn_context *ctx, qn_store *store, const store_place *new, void *data,
+                        int64_t *number)
 {
     qn_status st = QN_OK;
 
     for (;;) {
         store_block *b;
         int64_t n, place;
-        int chunk;
+        int chunk, hold;
 
         pthread_mutex_lock(&store->all->lock);
         n = atomic_load(&store->n_blocks);
@@ -163,12 +164,15 @@ static qn_status append(qn_context *ctx, qn_store *store, int64_t partition, siz
         if (store->chunk[chunk]) {
             b = &store->chunk[chunk][place];
             b->data = data;
-            b->bytes = bytes;
-            b->partition = partition;
-            b->offset = -1;
-            atomic_store(&b->hold, BLOCK_OPEN);
-            store->stats.bytes += bytes;
-            store->stats.bytes_resident += bytes;
+            b->bytes = (size_t) new->bytes;
+            b->partition = new->partition;
+            b->offset = new->offset;
+            b->checksum = new->checksum;
+            hold = data ? BLOCK_OPEN : b->offset >= 0 ? BLOCK_ABSENT : BLOCK_GONE;
+            atomic_store(&b->hold, hold);
+            store->stats.bytes += hold == BLOCK_GONE ? 0 : b->bytes;
+            store->stats.bytes_resident += hold == BLOCK_OPEN ? b->bytes : 0;
+            store->stats.bytes_on_disk += hold == BLOCK_ABSENT ? b->bytes : 0;
             atomic_store_explicit(&store->n_blocks, n + 1, memory_order_release);
             pthread_mutex_unlock(&store->all->lock);
             *number = n;
@@ -186,13 +190,14 @@ static qn_status append(qn_context *ctx, qn_store *store, int64_t partition, siz
 qn_status qn_store_add(qn_context *ctx, qn_store *store, int64_t partition, size_t bytes,
                        void **data)
 {
+    const store_place new = {.partition = partition, .bytes = (int64_t)bytes, .offset = -1};
     qn_status st = QN_OK;
     void *made = NULL;
     int64_t number;
 
     *data = NULL;
     QN_TRY(qn_calloc_array(ctx, &made, (int64_t)bytes, 1, store->name));
-    QN_TRY(append(ctx, store, partition, bytes, made, &number));
+    QN_TRY(append(ctx, store, &new, made, &number));
     *data = made;
 done:
     return st;
@@ -201,15 +206,41 @@ done:
 qn_status qn_store_add_any(qn_context *ctx, qn_store *store, int64_t partition, size_t bytes,
                            int64_t *number, void **data)
 {
+    const store_place new = {.partition = partition, .bytes = (int64_t)bytes, .offset = -1};
     qn_status st = QN_OK;
     void *made = NULL;
 
     *data = NULL;
     *number = -1;
     QN_TRY(qn_alloc_array(ctx, &made, (int64_t)bytes, 1, store->name));
-    QN_TRY(append(ctx, store, partition, bytes, made, number));
+    QN_TRY(append(ctx, store, &new, made, number));
     *data = made;
 done:
+    return st;
+}
+
+qn_status qn_store_adopt(qn_context *ctx, const char *name, const char *file,
+                         const store_place *place, int64_t n, qn_store **store)
+{
+    qn_status st = QN_OK;
+    qn_store *s = NULL;
+
+    *store = NULL;
+    QN_TRY(qn_store_create(ctx, name, &s));
+    if (n > 0 && !qn_store_open_file(s, file))
+        QN_TRY(qn_fail(ctx, QN_EDATA, "scratch file %s is not there", file));
+    for (int64_t b = 0; b < n; b++) {
+        int64_t number;
+
+        QN_TRY(append(ctx, s, &place[b], NULL, &number));
+        if (place[b].offset >= 0 && !qn_store_has_record(s, number))
+            QN_TRY(qn_fail(ctx, QN_EDATA, "scratch file %s lacks block %lld of %s", file,
+                           (long long)number, name));
+    }
+    *store = s;
+    s = NULL;
+done:
+    qn_store_free(s);
     return st;
 }
 
@@ -280,6 +311,7 @@ void qn_store_drop_block(qn_store *store, int64_t number)
     void *data;
     int hold;
 
+    qn_store_unkeep(store);
     pthread_mutex_lock(&store->all->lock);
     hold = atomic_load(&b->hold);
     do {

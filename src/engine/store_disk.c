@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -65,6 +66,47 @@ static qn_status open_file(qn_store *store, qn_fault *fault)
     }
     pthread_mutex_unlock(&all->opening);
     return st;
+}
+
+bool qn_store_open_file(qn_store *store, const char *file)
+{
+    qn_stores *all = store->all;
+    const long long number = strtoll(file, NULL, 10);
+    struct stat info;
+    int fd;
+
+    if (strlen(file) >= sizeof store->file || strchr(file, '/'))
+        return false;
+    fd = openat(all->scratch.folder, file, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    store->file_end = record_bytes((size_t)info.st_size);
+    memcpy(store->file, file, strlen(file) + 1);
+    store->direct = openat(all->scratch.folder, file, O_RDWR | O_DIRECT | O_CLOEXEC);
+    atomic_store(&store->fd, fd);
+    pthread_mutex_lock(&all->opening);
+    all->n_files = all->n_files > number ? all->n_files : number; /* the next get other names */
+    pthread_mutex_unlock(&all->opening);
+    return true;
+}
+
+bool qn_store_has_record(const qn_store *store, int64_t number)
+{
+    const store_block *b = qn_store_block_at(store, number);
+    store_record record;
+    struct stat info;
+
+    if (b->offset % (int64_t)PAGE_BYTES != 0 || fstat(atomic_load(&store->fd), &info) != 0 ||
+        b->offset > info.st_size - (int64_t)(sizeof record + b->bytes))
+        return false;
+    return pread(atomic_load(&store->fd), &record, sizeof record, b->offset) ==
+               (ssize_t)sizeof record &&
+           memcmp(record.magic, STORE_MAGIC, sizeof record.magic) == 0 && record.block == number &&
+           record.partition == b->partition && record.bytes == (int64_t)b->bytes &&
+           record.checksum == b->checksum;
 }
 
 /* What a write that ends in `error_number` says: the folder, what is there and what was needed. */

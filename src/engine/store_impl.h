@@ -1,6 +1,6 @@
-/* The inside of stores. Three files share it: store.c keeps blocks and hands them out,
+/* The inside of stores. Five files share it: store.c keeps blocks and hands them out,
  * store_spill.c decides what leaves memory, store_read.c brings blocks back and reads ahead;
- * store_disk.c moves the bytes of one block.
+ * store_disk.c moves the bytes of one block. kept.c tells the next process what lies on disk.
  *
  * One lock per context guards what is slow anyway: lists, numbers, and every change of a block's
  * state but two. Pinning a block in memory and unpinning it are one atomic step on its `hold`; so
@@ -63,6 +63,7 @@ struct qn_store {
     qn_store_stats stats; /* n_blocks is not kept here */
     int64_t n_moving;     /* blocks that are BLOCK_MOVING */
 
+    atomic_bool is_kept;         /* a book (kept.h) tells where its blocks lie */
     char file[STORE_NAME_BYTES]; /* "" until something is spilled */
     atomic_int fd;               /* -1 until then */
     int direct;                  /* the same file past the page cache; -1: its file system cannot */
@@ -108,7 +109,22 @@ static inline bool store_is_loud(const qn_store *store)
     return atomic_load_explicit(&store->is_ahead, memory_order_relaxed);
 }
 
+/* Where a block lies in its scratch file. */
+typedef struct store_place {
+    int64_t partition, bytes;
+    int64_t offset; /* -1: it was dropped */
+    uint64_t checksum;
+} store_place;
+
+/* A store whose blocks lie in a file of the scratch folder already. QN_EDATA: one of them does
+ * not. */
+qn_status qn_store_adopt(qn_context *ctx, const char *name, const char *file,
+                         const store_place *place, int64_t n, qn_store **store);
+
 /* ---- store_spill.c ---- */
+/* Writes every block that is not on disk yet; they stay in memory. All are sealed, and nobody pins
+ * one meanwhile. QN_EIO, QN_ECANCELLED. */
+qn_status qn_store_write_through(qn_context *ctx, qn_store *store);
 qn_status qn_stores_reclaim(void *arg, qn_context *ctx, qn_reclaim *reclaim);
 /* Sends away about `bytes` of blocks, but none that the pass will want soon. False when there is
  * none. */
@@ -129,6 +145,14 @@ void qn_store_passed(qn_store *store, int64_t number);
 qn_status qn_store_write_block(qn_store *store, int64_t number, int64_t *offset, qn_fault *fault);
 qn_status qn_store_read_block(qn_store *store, int64_t number, void *data, qn_fault *fault);
 void qn_store_punch(qn_store *store, int64_t offset, size_t bytes);
+/* Opens a file that is there. False: it cannot be opened. */
+bool qn_store_open_file(qn_store *store, const char *file);
+/* Whether the record of the block lies where it should. */
+bool qn_store_has_record(const qn_store *store, int64_t number);
 void qn_store_close_file(qn_store *store);
+
+/* ---- kept.c ---- */
+/* The blocks of a store are no longer all there: nobody shall look for them. */
+void qn_store_unkeep(qn_store *store);
 
 #endif

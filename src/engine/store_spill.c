@@ -102,6 +102,16 @@ static void victims_take(qn_stores *all, size_t wanted, int worst, victims *v)
     v->n = taken;
 }
 
+/* Books a block that has been written. The lock is held. */
+static void note_written(qn_store *store, store_block *b, int64_t offset)
+{
+    b->offset = offset;
+    store->stats.bytes_spilled += b->bytes;
+    store->stats.bytes_on_disk += b->bytes;
+    store->stats.blocks_spilled++;
+    atomic_fetch_add(&store->all->ctx->traffic.spilled, (long long)b->bytes);
+}
+
 /* Writes a taken block if it must be and frees its memory, which is for the caller where `kept` is
  * given, or puts it back. */
 static qn_status evict(qn_stores *all, const victim *v, void **kept, qn_fault *fault)
@@ -120,15 +130,10 @@ static qn_status evict(qn_stores *all, const victim *v, void **kept, qn_fault *f
     }
     pthread_mutex_lock(&all->lock);
     if (st == QN_OK) {
-        b->offset = offset;
         atomic_store(&b->is_ahead, false);
         v->store->stats.bytes_resident -= b->bytes;
-        if (is_new) {
-            v->store->stats.bytes_spilled += b->bytes;
-            atomic_fetch_add(&all->ctx->traffic.spilled, (long long)b->bytes);
-            v->store->stats.bytes_on_disk += b->bytes;
-            v->store->stats.blocks_spilled++;
-        }
+        if (is_new)
+            note_written(v->store, b, offset);
     }
     atomic_store(&b->hold, st == QN_OK ? BLOCK_ABSENT : 0);
     v->store->n_moving--;
@@ -210,4 +215,46 @@ void *qn_stores_take_over(qn_stores *all, size_t bytes)
         return data;
     qn_free(data);
     return NULL;
+}
+
+/* Takes a block that is in memory and not on disk; false: it is on disk, or gone. */
+static bool take_unwritten(qn_store *store, int64_t number)
+{
+    store_block *b = qn_store_block_at(store, number);
+    int hold = 0;
+    bool is_mine;
+
+    pthread_mutex_lock(&store->all->lock);
+    while (atomic_load(&b->hold) == BLOCK_MOVING)
+        pthread_cond_wait(&store->all->changed, &store->all->lock);
+    is_mine = b->offset < 0 && atomic_compare_exchange_strong(&b->hold, &hold, BLOCK_MOVING);
+    if (is_mine)
+        store->n_moving++;
+    pthread_mutex_unlock(&store->all->lock);
+    return is_mine;
+}
+
+qn_status qn_store_write_through(qn_context *ctx, qn_store *store)
+{
+    qn_fault fault = {.status = QN_OK};
+    qn_status st = QN_OK;
+
+    for (int64_t n = 0; n < qn_store_n_blocks(store) && st == QN_OK; n++) {
+        store_block *b = qn_store_block_at(store, n);
+        int64_t offset;
+
+        if (!take_unwritten(store, n))
+            continue;
+        st = qn_check_cancel(ctx);
+        if (st == QN_OK && qn_store_write_block(store, n, &offset, &fault) != QN_OK)
+            st = qn_fail(ctx, fault.status, "%s", fault.text);
+        pthread_mutex_lock(&store->all->lock);
+        if (st == QN_OK)
+            note_written(store, b, offset);
+        atomic_store(&b->hold, 0);
+        store->n_moving--;
+        pthread_cond_broadcast(&store->all->changed);
+        pthread_mutex_unlock(&store->all->lock);
+    }
+    return st;
 }

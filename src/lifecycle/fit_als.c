@@ -11,6 +11,7 @@
 #include "engine/comm.h"
 #include "engine/phase.h"
 #include "lifecycle/events.h"
+#include "lifecycle/fit_als_kept.h"
 #include "lifecycle/fit_als_room.h"
 #include "ml/model_dir.h"
 
@@ -138,11 +139,11 @@ done:
     return st;
 }
 
-static qn_status load(fit_job *job)
+/* From files to both orientations, and the rows to judge on. */
+static qn_status read_and_arrange(fit_job *job)
 {
     qn_context *ctx = job->ctx;
     const qn_on_duplicate rule = (qn_on_duplicate)job->input->on_duplicate;
-    const qn_phase phase = qn_phase_job_start(ctx, "load", NULL);
     int64_t n[2];
     qn_status st = QN_OK;
 
@@ -163,6 +164,28 @@ static qn_status load(fit_job *job)
     job->result->test_records = n[1];
     QN_TRY_ALL(qn_fit_als_room_of_ids(ctx, job->als, job->train));
     QN_TRY(qn_ratings_from_triples(ctx, &job->train, job->input->partitions, &job->ratings));
+done:
+    return st;
+}
+
+static qn_status load(fit_job *job)
+{
+    qn_context *ctx = job->ctx;
+    const qn_phase phase = qn_phase_job_start(ctx, "load", NULL);
+    qn_fit_als_data data;
+    bool found;
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_fit_als_take_kept(ctx, job->options, job->input, &data, &found));
+    if (found) {
+        job->ratings = data.ratings;
+        job->test = data.test;
+        job->result->test_records = data.test_records;
+    } else {
+        QN_TRY(read_and_arrange(job));
+        data = (qn_fit_als_data){job->ratings, job->test, job->result->test_records};
+        QN_TRY(qn_fit_als_keep(ctx, job->options, job->input, &data));
+    }
     take_counts(job);
 done:
     job->result->load_s = qn_phase_end(ctx, &phase, st, 0);

@@ -47,4 +47,44 @@ expect_out '^  ratings by user +all workers .* MB in memory +[1-9][0-9.]* MB on 
 expect_out '^ +executor 1 .* MB in memory +[1-9][0-9.]* MB on disk$'
 expect_out '^Observed: [0-9.]+ tasks at once on average, [12] at most$'
 expect_out '^Bytes: [0-9]+ read, 0 moved, [1-9][0-9]* spilled$'
+
+# Killed in an iteration: taken up again, it goes on from what lies in scratch and reads no input.
+fit="fit als --input data/ratings.csv --rank 24 --max-iter 40 --threads 2 --json --quiet --scratch spill --memory 8m"
+run $fit
+expect_code 0
+expect_json 'j["counts"]["load_bytes_kept"]' 0
+digest=$(json 'j["model_digest"]')
+die() { # die RUNS: kills the run whose records are there once it has two checkpoints
+    rm -rf "$1"
+    said="$fit, killed"
+    "$quern" $fit --runs-dir "$1" --checkpoint-interval 1 >"$out" 2>"$err" &
+    pid=$!
+    n=0
+    until find "$1" -path '*/checkpoint/0000[0-9][0-9]' ! -name 000001 2>/dev/null | grep -q .; do # the last two are kept
+        n=$((n + 1))
+        [ $n -lt 3000 ] || fail "no checkpoint in a minute"
+        kill -0 $pid 2>/dev/null || fail "the run has ended too early"
+        sleep 0.02
+    done
+    kill -9 $pid
+    wait $pid 2>/dev/null
+    [ -n "$(ls spill)" ] || fail "nothing is left in scratch"
+}
+die dead
+run fit als --resume last --runs-dir dead --scratch spill --memory 10m --json --quiet
+expect_code 0
+expect_json 'j["model_digest"]' "$digest"
+expect_json 'j["counts"]["load_bytes_kept"] >= 2 * 5 * 1000000' True
+expect_json 'j["counts"]["resumed_iteration"] >= 1 and j["counts"]["rows"] == 1000000' True
+[ -z "$(ls spill)" ] || fail "files are left in the scratch folder"
+
+# Another command sweeps it, and then the run reads its input again.
+die dead
+run fit als --input data/ratings.csv --rank 2 --max-iter 1 --runs-dir none --scratch spill --quiet
+expect_code 0
+[ -z "$(ls spill)" ] || fail "what a dead run has left is not swept"
+run fit als --resume last --runs-dir dead --scratch spill --memory 10m --json --quiet
+expect_code 0
+expect_json 'j["model_digest"]' "$digest"
+expect_json 'j["counts"]["load_bytes_kept"]' 0
 echo passed

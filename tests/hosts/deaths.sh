@@ -64,7 +64,7 @@ expect_same
 expect_times 3
 rm -rf runs
 
-# The supervisor: its workers end by themselves. What they had spilled is swept when the run goes on.
+# The supervisor: its workers end by themselves. When the run goes on, it takes over what they had spilled.
 "$quern" datagen ratings --users 30000 --items 20000 --ratings 3000000 --seed 4 --format csv --out large --quiet
 fit="fit als --input large/ratings.csv --rank 8 --partitions 12 --max-iter 15 --threads 1 --json"
 run $fit --runs-dir none
@@ -83,13 +83,30 @@ for host in $hosts; do wait_until 5 is_idle "$host" || fail "processes on $host 
 run fit als --resume last --json --hosts alpha,beta --memory 20m --scratch "$place/scratch"
 expect_same
 expect_json 'j["counts"]["resumed_iteration"] >= 3' True
+expect_json 'j["counts"]["load_bytes_kept"] >= 2 * 5 * 3000000' True
 echo "the supervisor killed, and resumed"
 
-# A host goes while it has spilled, and its scratch is swept once it is used again.
+# A host is switched off that has spilled: the other reads the input again.
+rm -rf runs
+start $fit --hosts alpha,beta --memory 20m --scratch "$place/scratch" --min-workers 1
+reach 3
+strike host_kill beta
+finish
+expect_code 0
+expect_json 'j["model_digest"]' "$digest"
+expect_err 'reloaded in [0-9.]+ s from the input'
+expect_json 'j["counts"]["load_bytes_kept"]' 0
+host_start beta
+[ -n "$(ls "$place/hosts/beta/scratch")" ] || fail "nothing to sweep on beta"
+
+# Only its processes die: what they had spilled is taken over. What lay on beta from before was swept at the start.
 rm -rf runs
 start $fit --hosts alpha,beta --memory 20m --scratch "$place/scratch"
 reach 3
-kill -9 $(pids_on beta)
+strike kill -9 $(pids_on beta)
 finish
 expect_same
+expect_err 'reloaded in [0-9.]+ s from scratch'
+expect_json 'j["counts"]["load_bytes_kept"] >= 2 * 5 * 3000000' True
+expect_times 3
 echo "deaths: fine"
