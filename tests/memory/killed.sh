@@ -1,16 +1,8 @@
 #!/bin/sh
 # killed.sh BUILD: runs whose budget is larger than their memory cgroup allows are killed by the kernel. A single
 # process is explained at the next start, a worker by its supervisor at once: limit, peak, and what to change.
-set -u
-quern=$1/quern
-. "$(dirname "$0")/cgroup.sh"
-scratch=$(mktemp -d "$1/memory-killed-XXXXXX") || exit 1
-trap 'cgroup_close; rm -rf "$scratch"' EXIT
-fail() {
-    echo "killed.sh: $1"
-    sed 's/^/  /' "$scratch/said" 2>/dev/null
-    exit 1
-}
+# shellcheck source=tests/memory/lib.sh
+. "$(dirname "$0")/lib.sh"
 cgroup_open
 cd "$scratch" || exit 1
 "$quern" datagen ratings --users 20000 --items 4000 --ratings 2000000 --out data --quiet >/dev/null ||

@@ -3,33 +3,16 @@
 # what both orientations take, each in a memory cgroup that holds hardly more than the budget, the file cache cold:
 # nobody is killed, something is spilled, the model is the one that is made in memory, and nothing is left in the
 # scratch folder.
-set -u
-quern=$1/quern
-. "$(dirname "$0")/cgroup.sh"
-scratch=$(mktemp -d "$1/memory-ratings-XXXXXX") || exit 1
-trap 'cgroup_close; rm -rf "$scratch"' EXIT
-fail() {
-    echo "ratings.sh: $1"
-    exit 1
-}
-# value PATH FILE: a member of the result, as data.fingerprint
-value() {
-    python3 -c 'import json,sys
-found = json.load(open(sys.argv[2]))
-for name in sys.argv[1].split("."):
-    found = found[name]
-print(found)' "$1" "$2"
-}
+# shellcheck source=tests/memory/lib.sh
+. "$(dirname "$0")/lib.sh"
 # fit COMMAND...: with the options that all runs share
 fit() {
     "$@" "$quern" fit als --input "$scratch/data/ratings.csv" --rank 10 --max-iter 2 --threads 2 --quiet --json \
         --runs-dir "$scratch/runs" --scratch "$scratch/spill" --memory "$memory"
 }
 
-case $(stat -f -c %T "$scratch") in
-tmpfs | ramfs) skip "$scratch is not on a disk" ;;
-esac
-command -v python3 >/dev/null || skip "python3 is not there to read results"
+needs_disk
+needs_python
 cgroup_open
 mkdir "$scratch/spill"
 "$quern" datagen ratings --users 40000 --items 8000 --ratings 10000000 --out "$scratch/data" --quiet >/dev/null ||

@@ -4,24 +4,8 @@
 # matrix, with features scaled and not, and forests with a quarter of it in doubles and three eighths of it in floats
 # (a byte of each value stays in memory). Nobody is killed, something is spilled, the models are those made in memory.
 # A budget that cannot hold what must stay is refused with the bytes, before the rows are read.
-set -u
-quern=$1/quern
-# shellcheck source=tests/memory/cgroup.sh
-. "$(dirname "$0")/cgroup.sh"
-scratch=$(mktemp -d "$1/memory-tables-XXXXXX") || exit 1
-trap 'cgroup_close; rm -rf "$scratch"' EXIT
-fail() {
-    echo "tables.sh: $1"
-    exit 1
-}
-# value PATH FILE: a member of the result; a slash between names
-value() {
-    python3 -c 'import json,sys
-found = json.load(open(sys.argv[2]))
-for name in sys.argv[1].split("/"):
-    found = found[name]
-print(found)' "$1" "$2"
-}
+# shellcheck source=tests/memory/lib.sh
+. "$(dirname "$0")/lib.sh"
 # fit MEMORY ALGORITHM OPTION...: with the options that all runs share, after $before
 fit() {
     memory=$1
@@ -38,25 +22,23 @@ held() {
     shift 2
     before=
     fit 1g "$@" >"$scratch/free.json" || fail "$* failed in memory"
-    bytes=$(value counts/matrix_bytes "$scratch/free.json")
+    bytes=$(value counts.matrix_bytes "$scratch/free.json")
     budget=$((bytes * numerator / denominator))
     before="cgroup_run $(limit_of_budget $((budget >> 20)))"
     fit $budget "$@" >"$scratch/held.json" || fail "$* ended with $? with $part of the matrix"
-    spilled=$(value resources/spilled_bytes "$scratch/held.json")
+    spilled=$(value resources.spilled_bytes "$scratch/held.json")
     echo "$*: matrix $bytes, budget $budget, peak $(cgroup_peak), killed $(cgroup_killed), spilled $spilled"
-    [ "$(value resources/spilled_bytes "$scratch/free.json")" = 0 ] || fail "$*: spilled although all fits"
+    [ "$(value resources.spilled_bytes "$scratch/free.json")" = 0 ] || fail "$*: spilled although all fits"
     [ "$(value model_digest "$scratch/held.json")" = "$(value model_digest "$scratch/free.json")" ] ||
         fail "$*: another model"
     [ "$spilled" -gt $((bytes / 2)) ] || fail "$*: hardly anything was spilled"
-    [ "$(value resources/budget_peak_bytes "$scratch/held.json")" -le $budget ] || fail "$*: the budget was exceeded"
+    [ "$(value resources.budget_peak_bytes "$scratch/held.json")" -le $budget ] || fail "$*: the budget was exceeded"
     [ "$(cgroup_killed)" = 0 ] || fail "$*: a process was killed"
     [ -z "$(ls -A "$scratch/spill")" ] || fail "$*: files are left in the scratch folder"
 }
 
-case $(stat -f -c %T "$scratch") in
-tmpfs | ramfs) skip "$scratch is not on a disk" ;;
-esac
-command -v python3 >/dev/null || skip "python3 is not there to read results"
+needs_disk
+needs_python
 cgroup_open
 mkdir "$scratch/spill"
 "$quern" datagen susy --rows 1000000 --seed 3 --out "$scratch/data" --quiet >/dev/null || fail "no rows could be made"
