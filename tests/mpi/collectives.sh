@@ -1,15 +1,13 @@
 #!/bin/sh
 # collectives.sh FLAVOUR: every collective with nothing, little and much, in place and apart; more ranks than cores.
-set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-flavour=$1
-. "$here/lib.sh"
+# shellcheck source=tests/mpi/lib.sh
+. "$(dirname "$0")/lib.sh"
 program=$(dirname "$QN_QUERN")/mpi_ranks
 
 for n in $(counts 1 2 3 5); do
     for name in collectives bytes; do
-        ranks "$n" "$program" "$flavour" $name >out.txt 2>&1 || { echo "$name, $n ranks:"; cat out.txt; exit 1; }
-        if grep -q WRONG out.txt; then cat out.txt; exit 1; fi
+        ranks "$n" "$program" "$flavour" $name >out 2>&1 || fail "$name, $n ranks:"
+        if grep -q WRONG out; then fail "$name, $n ranks:"; fi
     done
     echo "$n ranks: right"
 done

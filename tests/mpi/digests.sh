@@ -1,27 +1,21 @@
 #!/bin/sh
 # digests.sh FLAVOUR: one model for any number of workers and threads, that of the plain run; some workers have
 # nothing to do.
-set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-flavour=$1
-. "$here/lib.sh"
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
-cd "$place"
+# shellcheck source=tests/mpi/lib.sh
+. "$(dirname "$0")/lib.sh"
 
-digest() { # digest OPTION...: of a plain run
-    "$QN_QUERN" "$@" --runs-dir none --json --quiet | sed 's/.*"model_digest":"\([0-9a-f]*\)".*/\1/'
+plain() { # plain OPTION...: the digest of a plain run
+    "$QN_QUERN" "$@" --runs-dir none --json --quiet | digest
 }
 check() { # check NAME OPTION...
     name=$1
     shift
-    wanted=$(digest "$@" --threads 1)
-    [ "${#wanted}" = 32 ] || { echo "$name: no digest: $wanted"; exit 1; }
+    wanted=$(plain "$@" --threads 1)
+    [ "${#wanted}" = 32 ] || fail "$name: no digest: $wanted"
     for n in $(counts $numbers); do
         for threads in 1 2; do
-            got=$(ranks "$n" "$QN_QUERN" "$@" --threads $threads --as-rank "$flavour" --runs-dir none --json --quiet |
-                sed 's/.*"model_digest":"\([0-9a-f]*\)".*/\1/')
-            [ "$got" = "$wanted" ] || { echo "$name, $n workers, $threads threads: $got, not $wanted"; exit 1; }
+            got=$(ranks "$n" "$QN_QUERN" "$@" --threads $threads --as-rank "$flavour" --runs-dir none --json --quiet | digest)
+            [ "$got" = "$wanted" ] || fail "$name, $n workers, $threads threads: $got, not $wanted"
         done
     done
     echo "$name: $wanted"

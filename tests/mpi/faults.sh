@@ -1,30 +1,20 @@
 #!/bin/sh
 # faults.sh FLAVOUR: ranks that fail, sleep, stop, die or are interrupted end the whole job within seconds, with a
 # message that names the rank, and with the exit code of the failure.
-set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-flavour=$1
-. "$here/lib.sh"
+# shellcheck source=tests/mpi/lib.sh
+. "$(dirname "$0")/lib.sh"
 program=$(dirname "$QN_QUERN")/mpi_ranks
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
-cd "$place"
-bad() {
-    echo "$1"
-    cat out.txt
-    exit 1
-}
 
 # try CASE RANKS CODE SECONDS [TEXT]: the job ends in so many seconds with this code, and somebody says TEXT.
 try() {
     start=$(date +%s)
     code=0
-    ranks "$2" "$program" "$flavour" "$1" >out.txt 2>&1 || code=$?
+    ranks "$2" "$program" "$flavour" "$1" >out 2>&1 || code=$?
     seconds=$(($(date +%s) - start))
-    [ "$code" = "$3" ] || bad "$1: exit code $code, not $3"
-    [ "$seconds" -le "$4" ] || bad "$1: took $seconds s"
-    if grep -q WRONG out.txt; then bad "$1:"; fi
-    [ -z "${5:-}" ] || grep -q "$5" out.txt || bad "$1: nobody says \"$5\""
+    [ "$code" = "$3" ] || fail "$1: exit code $code, not $3"
+    [ "$seconds" -le "$4" ] || fail "$1: took $seconds s"
+    if grep -q WRONG out; then fail "$1:"; fi
+    [ -z "${5:-}" ] || grep -q "$5" out || fail "$1: nobody says \"$5\""
     echo "$1, $2 ranks: ended after $seconds s with $code"
 }
 for n in $(counts 2 3); do
@@ -46,9 +36,9 @@ one_message() { # one_message CODE TEXT COMMAND...
     text=$2
     shift 2
     code=0
-    ranks 2 "$QN_QUERN" "$@" >out.txt 2>&1 || code=$?
-    [ "$code" = "$wanted" ] || bad "$*: exit code $code, not $wanted"
-    [ "$(grep -c "$text" out.txt)" = 1 ] || bad "$*: not told once: $text"
+    ranks 2 "$QN_QUERN" "$@" >out 2>&1 || code=$?
+    [ "$code" = "$wanted" ] || fail "$*: exit code $code, not $wanted"
+    [ "$(grep -c "$text" out)" = 1 ] || fail "$*: not told once: $text"
 }
 "$QN_QUERN" datagen ratings --users 3000 --items 300 --ratings 40000 --seed 3 --format csv --out r --quiet
 one_message 2 "there is no option --bogus" fit als --bogus 1
@@ -70,25 +60,24 @@ if command -v objcopy >/dev/null 2>&1; then
     objcopy --update-section .note.gnu.build-id=note "$QN_QUERN" quern
     code=0
     # shellcheck disable=SC2086
-    ranks 1 "$QN_QUERN" $fit : -n 1 ./quern $fit >out.txt 2>&1 || code=$?
-    [ "$code" = 2 ] || bad "another build: exit code $code"
-    [ "$(grep -c 'workers run different builds of Quern: worker 0 on .* another build have worker 1 on' out.txt)" = 1 ] ||
-        bad "another build: not told once"
+    ranks 1 "$QN_QUERN" $fit : -n 1 ./quern $fit >out 2>&1 || code=$?
+    [ "$code" = 2 ] || fail "another build: exit code $code"
+    [ "$(grep -c 'workers run different builds of Quern: worker 0 on .* another build have worker 1 on' out)" = 1 ] ||
+        fail "another build: not told once"
     echo "another build is refused"
 fi
 # shellcheck disable=SC2086
-ranks 1 "$QN_QUERN" $fit : -n 1 "$QN_QUERN" $fit --kernels reference >out.txt 2>&1 || bad "another kernel set"
-wanted=$("$QN_QUERN" fit als --input r/ratings.csv --rank 4 --max-iter 1 --runs-dir none --json --kernels reference |
-    sed 's/.*"model_digest":"\([0-9a-f]*\)".*/\1/')
-grep -q "$wanted" out.txt || bad "another kernel set: not the model of the lowest"
+ranks 1 "$QN_QUERN" $fit : -n 1 "$QN_QUERN" $fit --kernels reference >out 2>&1 || fail "another kernel set"
+wanted=$("$QN_QUERN" fit als --input r/ratings.csv --rank 4 --max-iter 1 --runs-dir none --json --kernels reference | digest)
+grep -q "$wanted" out || fail "another kernel set: not the model of the lowest"
 if "$QN_QUERN" doctor | grep -q "available:.*avx"; then
-    [ "$(grep -c 'not every worker can: all use reference' out.txt)" = 1 ] || bad "another kernel set: not told once"
+    [ "$(grep -c 'not every worker can: all use reference' out)" = 1 ] || fail "another kernel set: not told once"
 fi
 echo "the lowest kernel set is taken"
 
 # One of two, that has no ratings, is told to stop: both end, nothing is left of the model.
 ranks 2 "$QN_QUERN" fit als --input r/ratings.csv --rank 60 --max-iter 1000 --runs-dir runs --model m --as-rank "$flavour" \
-    >out.txt 2>&1 &
+    >out 2>&1 &
 job=$!
 for _ in $(seq 100); do
     if grep -q '"status"' runs/*/record.json 2>/dev/null; then break; fi
@@ -98,14 +87,14 @@ sleep 1
 victim=$(pgrep -f "fit als --input r/ratings.csv --rank 60" | while read -r pid; do
     if [ "$(readlink "/proc/$pid/cwd")" = "$place" ] && [ "$(cat "/proc/$pid/comm")" = quern ]; then echo "$pid"; fi
 done | tail -n 1)
-[ -n "$victim" ] || bad "no worker found"
+[ -n "$victim" ] || fail "no worker found"
 kill -TERM "$victim"
 code=0
 wait $job || code=$?
 case $code in
 130 | 143) ;;
-*) bad "stopped: exit code $code" ;;
+*) fail "stopped: exit code $code" ;;
 esac
-[ ! -e m ] || bad "stopped: there is a model"
-grep -q '"status":"cancelled"' runs/*/record.json || bad "stopped: the record does not say so"
+[ ! -e m ] || fail "stopped: there is a model"
+grep -q '"status":"cancelled"' runs/*/record.json || fail "stopped: the record does not say so"
 echo "a worker that is told to stop stops all: $code"

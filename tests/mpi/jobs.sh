@@ -1,18 +1,9 @@
 #!/bin/sh
 # jobs.sh FLAVOUR: the jobs of ALS from ratings to a judged and saved model, and what is done with it, on several
 # workers: the files, the figures and the lines of the plain run, and one error where a worker fails.
-set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-flavour=$1
-. "$here/lib.sh"
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
-cd "$place"
+# shellcheck source=tests/mpi/lib.sh
+. "$(dirname "$0")/lib.sh"
 
-fail() {
-    echo "$1"
-    exit 1
-}
 workers() { # workers N COMMAND...
     n=$1
     shift

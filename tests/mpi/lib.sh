@@ -1,11 +1,13 @@
-# What the scripts of label mpi share. Read with `flavour` set; QN_QUERN is the program.
+# What the scripts of label mpi share. Read with the flavour as $1; QN_QUERN is the program.
+#   $place  a folder of the test, where it goes on
 # shellcheck shell=sh
+set -eu
+flavour=${1:?openmpi or mpich}
 skip() {
     echo "skipped: $1"
     [ -n "${QN_REQUIRE_ALL:-}" ] && exit 1
     exit 77
 }
-: "${flavour:?is set by the script}"
 case $flavour in
 openmpi)
     mpirun=mpirun.openmpi package="openmpi-bin libopenmpi-dev"
@@ -18,6 +20,23 @@ command -v $mpirun >/dev/null 2>&1 || skip "no $mpirun on this machine (make mpi
 [ -f "$(dirname "$QN_QUERN")/libquern_comm_$flavour.so" ] ||
     skip "libquern_comm_$flavour.so is not built (make mpi installs $package)"
 cores=$(nproc)
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+cd "$place"
+
+# fail WHY: with what was said last, if that is in `out` and `err`.
+fail() {
+    echo "$1" >&2
+    for said in out err; do
+        [ ! -f $said ] || cat $said >&2
+    done
+    exit 1
+}
+
+# Of the JSON on standard input; what has none is passed on.
+digest() {
+    sed 's/.*"model_digest":"\([0-9a-f]*\)".*/\1/'
+}
 
 # ranks N COMMAND...: N processes on this machine. Root is refused by Open MPI unless it is told twice.
 ranks() {

@@ -1,38 +1,32 @@
 #!/bin/sh
 # resume.sh FLAVOUR: a worker is killed in the middle of a fit; the run goes on from its checkpoint on another number of
 # workers, to the model of an undisturbed run.
-set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-flavour=$1
-. "$here/lib.sh"
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
-cd "$place"
+# shellcheck source=tests/mpi/lib.sh
+. "$(dirname "$0")/lib.sh"
 
 "$QN_QUERN" datagen ratings --users 3000 --items 900 --ratings 150000 --seed 5 --format csv --out ratings --quiet
 fit="fit als --input ratings/ratings.csv --rank 24 --max-iter 60"
-wanted=$("$QN_QUERN" $fit --runs-dir none --json --quiet | sed 's/.*"model_digest":"\([0-9a-f]*\)".*/\1/')
-[ "${#wanted}" = 32 ] || { echo "no digest: $wanted"; exit 1; }
+wanted=$("$QN_QUERN" $fit --runs-dir none --json --quiet | digest)
+[ "${#wanted}" = 32 ] || fail "no digest: $wanted"
 
 # kill_one BEFORE AFTER: dies on so many workers, goes on with the other number.
 kill_one() {
     rm -rf runs
-    ranks "$1" "$QN_QUERN" $fit --checkpoint-interval 1 --as-rank "$flavour" --quiet >said 2>&1 &
+    ranks "$1" "$QN_QUERN" $fit --checkpoint-interval 1 --as-rank "$flavour" --quiet >out 2>&1 &
     launcher=$!
     tries=0
     until ls -d runs/als-*/checkpoint/00000[3-9] >/dev/null 2>&1; do
         tries=$((tries + 1))
-        [ $tries -lt 3000 ] || { echo "no checkpoint in a minute: $(cat said)"; exit 1; }
+        [ $tries -lt 3000 ] || fail "no checkpoint in a minute"
         sleep 0.02
     done
     # The record names the process of worker 0.
     kill -9 "$(sed -n 's/.*"pid":\([0-9]*\).*/\1/p' runs/als-*/record.json)"
-    if wait $launcher; then echo "a run whose worker was killed ends well"; exit 1; fi
-    got=$(ranks "$2" "$QN_QUERN" fit als --resume last --as-rank "$flavour" --json --quiet |
-        sed 's/.*"model_digest":"\([0-9a-f]*\)".*/\1/')
-    [ "$got" = "$wanted" ] || { echo "$1 workers, then $2: $got, not $wanted"; exit 1; }
-    grep -q '"resumed_iteration":[1-9]' runs/als-*/record.json || { echo "it began anew"; exit 1; }
-    [ -z "$(ls -d runs/als-*/checkpoint 2>/dev/null)" ] || { echo "checkpoints are left"; exit 1; }
+    if wait $launcher; then fail "a run whose worker was killed ends well"; fi
+    got=$(ranks "$2" "$QN_QUERN" fit als --resume last --as-rank "$flavour" --json --quiet | digest)
+    [ "$got" = "$wanted" ] || fail "$1 workers, then $2: $got, not $wanted"
+    grep -q '"resumed_iteration":[1-9]' runs/als-*/record.json || fail "it began anew"
+    [ -z "$(ls -d runs/als-*/checkpoint 2>/dev/null)" ] || fail "checkpoints are left"
     echo "$1 workers, then $2: $got"
 }
 

@@ -1,19 +1,9 @@
 #!/bin/sh
 # sweep.sh FLAVOUR: the experiment of the reference with real workers: 1, 2 and 5 of them with 4, 8 and 20 partitions, each
 # run with as many as it says, one model; afterwards nothing is left of them.
-# shellcheck disable=SC2034
-set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-flavour=$1 # of lib.sh
-. "$here/lib.sh"
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
-cd "$place"
-fail() {
-    echo "$1"
-    [ ! -f out ] || cat out err
-    exit 1
-}
+# shellcheck source=tests/mpi/lib.sh
+. "$(dirname "$0")/lib.sh"
+
 available() { awk '/^MemAvailable/ { print $2 }' /proc/meminfo; }
 # Processes of this test: those that work here.
 workers_here() {
