@@ -5,6 +5,8 @@
 set -u
 quern=${QN_QUERN:?set QN_QUERN to the program}
 source_dir=${QN_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
+# shellcheck source=tests/support/expect.sh
+. "$(dirname "$0")/../support/expect.sh"
 work=$(mktemp -d "${TMPDIR:-/tmp}/qn-cli-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/box"
@@ -27,12 +29,6 @@ run() {
     "$quern" "$@" >"$out" 2>"$err" </dev/null
     code=$?
 }
-
-expect_code() { [ "$code" -eq "$1" ] || fail "exit code $code, not $1"; }
-expect_out() { grep -qE -- "$1" "$out" || fail "no \"$1\" on standard output"; }
-expect_err() { grep -qE -- "$1" "$err" || fail "no \"$1\" on standard error"; }
-expect_no_out() { [ ! -s "$out" ] || fail "standard output is not empty"; }
-expect_no_err() { [ ! -s "$err" ] || fail "standard error is not empty"; }
 
 # One message: a line that begins with "quern:", further lines set in; warnings may stand before it.
 expect_one_error() {
@@ -59,14 +55,6 @@ refused() {
     expect_err "$message"
     expect_one_error
     expect_unchanged
-}
-
-json() { # json EXPRESSION: of the last line of standard output, as j
-    tail -n 1 "$out" | python3 -c "import json,sys; j=json.load(sys.stdin); print($1)" 2>&1
-}
-expect_json() { # expect_json EXPRESSION VALUE
-    got=$(json "$1")
-    [ "$got" = "$2" ] || fail "$1 is $got, not $2"
 }
 
 # Saving a model needs the Parquet module.

@@ -7,6 +7,8 @@
 # shellcheck shell=sh disable=SC2034
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/support/expect.sh
+. "$here/../support/expect.sh"
 quern=$(readlink -f "${QN_QUERN:?set QN_QUERN to the program}")
 skip() {
     echo "skipped: $1"
@@ -162,18 +164,6 @@ finish() {
 run() {
     start "$@"
     finish
-}
-
-expect_code() { [ "$code" -eq "$1" ] || fail "exit code $code, not $1"; }
-expect_err() { grep -qE -- "$1" "$err" || fail "nobody says \"$1\""; }
-expect_no_err() { [ ! -s "$err" ] || fail "standard error is not empty"; }
-
-json() { # json EXPRESSION: of the last line of standard output, as j
-    tail -n 1 "$out" | python3 -c "import json,sys; j=json.load(sys.stdin); print($1)" 2>&1
-}
-expect_json() { # expect_json EXPRESSION VALUE
-    got=$(json "$1")
-    [ "$got" = "$2" ] || fail "$1 is $got, not $2"
 }
 
 # The last iteration whose checkpoint is whole; 0: none.

@@ -1,0 +1,17 @@
+# What tests of the program expect of its last run. Read by the libraries of labels cli and hosts, which have:
+#   $out $err $code  what it said and ended with
+#   fail WHY         ends the test with all of that
+# shellcheck shell=sh disable=SC2154
+expect_code() { [ "$code" -eq "$1" ] || fail "exit code $code, not $1"; }
+expect_out() { grep -qE -- "$1" "$out" || fail "no \"$1\" on standard output"; }
+expect_err() { grep -qE -- "$1" "$err" || fail "no \"$1\" on standard error"; }
+expect_no_out() { [ ! -s "$out" ] || fail "standard output is not empty"; }
+expect_no_err() { [ ! -s "$err" ] || fail "standard error is not empty"; }
+
+json() { # json EXPRESSION: of the last line of standard output, as j
+    tail -n 1 "$out" | python3 -c "import json,sys; j=json.load(sys.stdin); print($1)" 2>&1
+}
+expect_json() { # expect_json EXPRESSION VALUE
+    got=$(json "$1")
+    [ "$got" = "$2" ] || fail "$1 is $got, not $2"
+}
