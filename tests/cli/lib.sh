@@ -1,6 +1,6 @@
 # Sourced by the tests of the command line. A test calls `run` with the words behind `quern` and then
 # says what it expects; the first thing that is not so ends it with the output shown.
-#   QN_QUERN  the program; QN_SOURCE_DIR  the project
+#   QN_QUERN  the program; QN_SOURCE_DIR  the project; QN_SANITIZE  what it is built with, if anything
 # shellcheck shell=sh disable=SC2034
 set -u
 quern=${QN_QUERN:?set QN_QUERN to the program}

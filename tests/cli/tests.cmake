@@ -18,7 +18,7 @@ if(TARGET quern)
     get_filename_component(name ${path} NAME_WE)
     add_test(NAME cli_${name} COMMAND sh ${path})
     set_tests_properties(cli_${name} PROPERTIES LABELS cli TIMEOUT 300 SKIP_RETURN_CODE 77
-      ENVIRONMENT "QN_QUERN=${CMAKE_BINARY_DIR}/quern;QN_SOURCE_DIR=${CMAKE_SOURCE_DIR};QN_SHARED=${CMAKE_SOURCE_DIR}/../shared")
+      ENVIRONMENT "QN_QUERN=${CMAKE_BINARY_DIR}/quern;QN_SOURCE_DIR=${CMAKE_SOURCE_DIR};QN_SHARED=${CMAKE_SOURCE_DIR}/../shared;QN_SANITIZE=${QN_SANITIZE}")
   endforeach()
   # Begun early: with workers whose work is long enough to be struck in the middle.
   set_tests_properties(cli_workers cli_sweep_workers cli_resume_lost PROPERTIES COST 60 TIMEOUT 900)

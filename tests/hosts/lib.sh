@@ -166,12 +166,6 @@ run() {
     finish
 }
 
-# The last iteration whose checkpoint is whole; 0: none.
-iteration() {
-    # shellcheck disable=SC2012
-    number=$(ls runs/*/checkpoint 2>/dev/null | sed -n 's/^0*\([1-9][0-9]*\)$/\1/p' | sort -n | tail -n 1)
-    echo "${number:-0}"
-}
 has_reached() { [ "$(iteration)" -ge "$1" ] || ! kill -0 "$supervisor" 2>/dev/null; }
 # reach N: waits until iteration N is saved, and makes sure that the run goes on.
 reach() {

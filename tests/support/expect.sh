@@ -1,4 +1,4 @@
-# What tests of the program expect of its last run. Read by the libraries of labels cli and hosts, which have:
+# What tests of the program ask of its last run, or of the one that goes on. Read by the libraries of labels cli and hosts, which have:
 #   $out $err $code  what it said and ended with
 #   fail WHY         ends the test with all of that
 # shellcheck shell=sh disable=SC2154
@@ -14,4 +14,11 @@ json() { # json EXPRESSION: of the last line of standard output, as j
 expect_json() { # expect_json EXPRESSION VALUE
     got=$(json "$1")
     [ "$got" = "$2" ] || fail "$1 is $got, not $2"
+}
+
+# The last iteration whose checkpoint is whole; 0: none.
+iteration() {
+    # shellcheck disable=SC2012
+    number=$(ls runs/*/checkpoint 2>/dev/null | sed -n 's/^0*\([1-9][0-9]*\)$/\1/p' | sort -n | tail -n 1)
+    echo "${number:-0}"
 }
