@@ -110,6 +110,7 @@ static void show_moved(const qn_cli *cli, const qn_plan_result *r)
     add_exchange(&rows, r, QN_SIDE_ITEM);
     add_exchange(&rows, r, QN_SIDE_USER);
     ROW("an iteration", iteration_all, "");
+    ROW("  into a worker", received, "into the one that receives most");
     ROW("the fit", fit_all, "from first factors to last");
     print_rows(cli, "Moved between workers, all together", &rows);
 }
@@ -125,6 +126,39 @@ static void show_disk(const qn_cli *cli, const qn_plan_result *r)
     print_rows(cli, "On disk", &rows);
 }
 
+static void add_seconds(qn_text_table *rows, const char *what, double least, double most,
+                        const char *note)
+{
+    qn_text_table_add(rows, what);
+    qn_text_table_addf(rows, "%s to %s", qn_show_seconds(least).text, qn_show_seconds(most).text);
+    qn_text_table_add(rows, note);
+}
+
+#define SECONDS(what, field, note)                                                                 \
+    add_seconds(&rows, what, r->fast.field.least, r->slow.field.most, note)
+
+static void show_seconds(const qn_cli *cli, const qn_plan_result *r)
+{
+    qn_text_table rows;
+    char note[3][64];
+
+    qn_text_table_init(&rows, "lrl");
+    snprintf(note[0], sizeof note[0], "%d %s at %g to %g Gflop/s", (int)r->layout.threads,
+             r->layout.threads == 1 ? "thread" : "threads", ALS_FLOPS_LEAST * 1e-9,
+             ALS_FLOPS_MOST * 1e-9);
+    snprintf(note[1], sizeof note[1], "%g to %g GB/s into a worker", ALS_RECEIVED_LEAST * 1e-9,
+             ALS_RECEIVED_MOST * 1e-9);
+    snprintf(note[2], sizeof note[2], "%g to %g GB/s from its disk", ALS_READ_LEAST * 1e-9,
+             ALS_READ_MOST * 1e-9);
+    SECONDS("solving", solve, note[0]);
+    if (r->layout.workers > 1)
+        SECONDS("receiving rows", receive, note[1]);
+    if (r->most.spilled > 0)
+        SECONDS("reading what was spilled", read, note[2]);
+    SECONDS("an iteration", iteration, "one after the other, each worker on cores of its own");
+    print_rows(cli, "Time of an iteration, a range and no measurement", &rows);
+}
+
 static void show_result(const qn_cli *cli, const qn_plan_result *r)
 {
     show_shape(r);
@@ -132,6 +166,7 @@ static void show_result(const qn_cli *cli, const qn_plan_result *r)
     if (r->layout.workers > 1)
         show_moved(cli, r);
     show_disk(cli, r);
+    show_seconds(cli, r);
     putchar('\n');
     if (r->warning)
         printf("warning   %s\n", r->warning);

@@ -161,8 +161,10 @@ qn_status qn_plan_als(qn_context *ctx, const qn_plan_options *options,
     qn_als_bytes_of(ctx, als, &r->shape, &r->layout, &r->best);
     shape = shape_of(&r->sample, share, -1);
     qn_als_bytes_of(ctx, als, &shape, &r->layout, &r->least);
+    r->fast = qn_als_seconds_of(als, &shape, &r->layout, &r->least);
     shape = shape_of(&r->sample, share, 1);
     qn_als_bytes_of(ctx, als, &shape, &r->layout, &r->most);
+    r->slow = qn_als_seconds_of(als, &shape, &r->layout, &r->most);
     r->warning = warning_of(r);
 done:
     return st;
@@ -221,6 +223,31 @@ static void json_moved(const qn_plan_result *r, qn_json *j)
     qn_json_close(j, '}');
 }
 
+static void json_rate(qn_json *j, const char *key, double least, double most)
+{
+    qn_json_open(j, key, '{');
+    qn_json_real(j, "least", least);
+    qn_json_real(j, "most", most);
+    qn_json_close(j, '}');
+}
+
+#define SECONDS(key, field) json_rate(j, key, r->fast.field.least, r->slow.field.most)
+
+static void json_seconds(const qn_plan_result *r, qn_json *j)
+{
+    qn_json_open(j, "iteration_seconds", '{');
+    SECONDS("solve", solve);
+    SECONDS("receive", receive);
+    SECONDS("read", read);
+    SECONDS("all", iteration);
+    qn_json_open(j, "taking", '{');
+    json_rate(j, "flops_of_a_thread", ALS_FLOPS_LEAST, ALS_FLOPS_MOST);
+    json_rate(j, "bytes_received_a_second", ALS_RECEIVED_LEAST, ALS_RECEIVED_MOST);
+    json_rate(j, "bytes_read_a_second", ALS_READ_LEAST, ALS_READ_MOST);
+    qn_json_close(j, '}');
+    qn_json_close(j, '}');
+}
+
 void qn_plan_json(const qn_plan_result *r, qn_json *j)
 {
     const qn_rating_sample *s = &r->sample;
@@ -248,6 +275,8 @@ void qn_plan_json(const qn_plan_result *r, qn_json *j)
     qn_json_close(j, '}');
     json_worker(r, j);
     json_moved(r, j);
+    qn_json_int(j, "received_bytes_an_iteration", llround(r->best.received));
+    json_seconds(r, j);
     qn_json_open(j, "checkpoint_bytes", '{');
     BYTES("one", checkpoint);
     qn_json_close(j, '}');

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "data/rating_sample.h"
-#include "ml/als/als_bytes.h"
+#include "ml/als/als_seconds.h"
 #include "quern/ratings.h"
 
 /* Table: qn_plan_table. */
@@ -22,6 +22,7 @@ typedef struct qn_plan_result {
     qn_als_shape shape;      /* of the training ratings */
     qn_als_layout layout;
     qn_als_bytes best, least, most;
+    qn_als_seconds fast, slow; /* of an iteration; the least of one, the most of the other */
     int32_t max_iter;
     size_t reserve_duckdb, reserve_mpi; /* in layout.reserve */
     int32_t cores;                      /* of this machine */

@@ -45,8 +45,14 @@ expect_code 0
 expect_out '^input +300,000,000 ratings of 1,000,000 users and 50,000 items, as given$'
 expect_out '^ +ratings to their owners +[0-9.]+ GB +once'
 expect_out '^verdict +fits in memory$'
+expect_out '^ +receiving rows .* 1 to 10 GB/s into a worker$'
+expect_out '^ +an iteration +[0-9.]+ (ms|s) to [0-9.]+ (ms|s|min) '
 # shellcheck disable=SC2086
-run plan als $shape --workers 1 --memory 1g --json
+run plan als $shape --workers 1 --memory 1g --threads 4 --json
+# 3e8 ratings twice at 50 * 53 flops, and 1,050,000 rows, on four threads; the disk is read at 0.5 to 3 GB/s.
+expect_json 'round(j["iteration_seconds"]["solve"]["most"], 3), round(j["iteration_seconds"]["solve"]["least"], 4)' '40.975 4.0975'
+expect_json 'abs(j["iteration_seconds"]["read"]["least"] * 3e9 / j["worker_bytes"]["spilled"]["estimate"] - 1) < 1e-6' True
+expect_json 'j["iteration_seconds"]["receive"]["most"], j["received_bytes_an_iteration"]' '0.0 0'
 expect_json 'j["fits"], j["worker_bytes"]["spilled"]["estimate"] == j["worker_bytes"]["held"]["estimate"] - 2**30' 'True True'
 expect_json 'j["worker_bytes"]["scratch_disk"]["estimate"] > j["worker_bytes"]["spilled"]["estimate"]' True
 # shellcheck disable=SC2086

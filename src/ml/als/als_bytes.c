@@ -164,6 +164,7 @@ static void hold(const qn_context *ctx, const als_equation *eq, const qn_als_sha
         for (int32_t s = 0; s < 2; s++) {
             data += b->data_all[s] * part_of(&shares[s], w);
             b->busy[s] += part_of(&shares[s], w) > 0;
+            b->part[s] = fmax(b->part[s], part_of(&shares[s], w));
         }
         most = data > most ? data : most;
         own_users = fmax(own_users, users * part_of(&shares[QN_SIDE_USER], w));
@@ -270,29 +271,55 @@ static double popularity(double mean)
     return rate;
 }
 
-/* Rows of the other side that workers need, and do not own, to solve `side`: those that have a
- * rating among their rows. Rows are taken as equally popular; they need fewer where they are not.
- */
-static double rows_needed(const qn_als_shape *shape, qn_side side, const share shares[2])
+/* Rows of the other side that a worker needs, and does not own, to solve `side`: those that have a
+ * rating among its rows. Rows are taken as equally popular; it needs fewer where they are not. */
+static double rows_needed(const qn_als_shape *shape, qn_side side, const share shares[2],
+                          int32_t worker)
 {
     const qn_side other = als_other(side);
-    const double rate = popularity((double)shape->ratings / (double)shape->rows[other]);
-    double needed = 0;
+    const double rows = (double)shape->rows[other];
+    const double rate = popularity((double)shape->ratings / rows);
+    const double part = part_of(&shares[side], worker);
 
     if (rate <= 1e-6) /* a rating each */
-        return (double)shape->rows[other] * (1 - 1.0 / shares[0].workers);
+        return rows * part * (1 - 1.0 / shares[0].workers);
+    return rows * (1 - exp(-rate * part)) / (1 - exp(-rate)) *
+           (1 - part_of(&shares[other], worker));
+}
+
+/* The same of all workers. */
+static double all_rows_needed(const qn_als_shape *shape, qn_side side, const share shares[2])
+{
+    double needed = 0;
+
     for (int32_t w = 0; w < shares[0].workers; w++)
-        needed += (1 - exp(-rate * part_of(&shares[side], w))) / (1 - exp(-rate)) *
-                  (1 - part_of(&shares[other], w));
-    return needed * (double)shape->rows[other];
+        needed += rows_needed(shape, side, shares, w);
+    return needed;
+}
+
+/* Rows that the worker with most receives in an iteration, in bytes. */
+static double most_received(const als_equation *eq, const qn_als_shape *shape,
+                            const share shares[2], const qn_als_bytes *b)
+{
+    double most = 0;
+
+    for (int32_t w = 0; w < shares[0].workers; w++) {
+        double rows = 0;
+
+        for (int32_t s = 0; s < 2; s++)
+            rows += b->by_need[s] ? rows_needed(shape, als_other((qn_side)s), shares, w)
+                                  : (double)shape->rows[s] * (1 - part_of(&shares[s], w));
+        most = fmax(most, rows);
+    }
+    return most * (double)eq->stride * sizeof(float);
 }
 
 static void move_rows(const als_equation *eq, const qn_als_shape *shape, const share shares[2],
                       qn_side side, qn_als_bytes *b)
 {
     const als_exchange_bytes bytes = als_exchange_bytes_of(
-        (double)shape->rows[side], rows_needed(shape, als_other(side), shares), shares[0].workers,
-        eq->stride);
+        (double)shape->rows[side], all_rows_needed(shape, als_other(side), shares),
+        shares[0].workers, eq->stride);
     const bool has_start = eq->params->max_iter == 0 || side == QN_SIDE_USER;
 
     b->by_need[side] = als_need_pays(eq->params, side, &bytes);
@@ -344,6 +371,7 @@ void qn_als_bytes_of(const qn_context *ctx, const qn_als_params *params, const q
         out->data_all[s] = data_bytes(ctx, shape, (qn_side)s, &shares[s]);
     move_at_load(shape, shares, out);
     move_in_fit(&eq, shape, shares, out);
+    out->received = most_received(&eq, shape, shares, out);
     hold(ctx, &eq, shape, layout, shares, out);
     spill(shape, layout, out);
 }

@@ -27,6 +27,7 @@ typedef struct qn_als_bytes {
     double data_all[2];  /* ratings by user, by item */
     double data;         /* both, of one worker */
     int32_t busy[2];     /* workers that own rows */
+    double part[2];      /* of all ratings, those of the worker with most */
     double dictionaries; /* ids, and how many ratings each has */
     double factors;      /* of all rows: every worker holds them */
     double scratch;      /* of threads and of rows with more ratings than a cell */
@@ -47,6 +48,7 @@ typedef struct qn_als_bytes {
     double lists_all;     /* once: which rows are needed */
     double start_all;     /* first factors, means */
     double iteration_all; /* as chosen */
+    double received;      /* by one worker in an iteration but the last */
     double fit_all;       /* all iterations with start and lists */
     double checkpoint;    /* of one checkpoint; two are kept */
 } qn_als_bytes;
