@@ -2,6 +2,8 @@
 #   $place  a folder of the test, where it goes on
 # shellcheck shell=sh
 set -eu
+# shellcheck source=tests/support/expect.sh
+. "$(dirname "$0")/../support/expect.sh"
 flavour=${1:?openmpi or mpich}
 skip() {
     echo "skipped: $1"

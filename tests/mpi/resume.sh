@@ -15,7 +15,7 @@ kill_one() {
     ranks "$1" "$QN_QUERN" $fit --checkpoint-interval 1 --as-rank "$flavour" --quiet >out 2>&1 &
     launcher=$!
     tries=0
-    until ls -d runs/als-*/checkpoint/00000[3-9] >/dev/null 2>&1; do
+    until [ "$(iteration)" -ge 3 ]; do
         tries=$((tries + 1))
         [ $tries -lt 3000 ] || fail "no checkpoint in a minute"
         sleep 0.02

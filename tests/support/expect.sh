@@ -1,4 +1,5 @@
-# What tests of the program ask of its last run, or of the one that goes on. Read by the libraries of labels cli and hosts, which have:
+# What tests ask of the last run of the program, or of the one that goes on. `iteration` needs nothing else, the others
+# what the libraries of labels cli and hosts have:
 #   $out $err $code  what it said and ended with
 #   fail WHY         ends the test with all of that
 # shellcheck shell=sh disable=SC2154
