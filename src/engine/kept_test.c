@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "engine/scratch.h"
 
-#include "check.h"
+#include "spill_box.h"
 
 #define KB     ((size_t)1 << 10)
 #define RUN    "als-2026"
@@ -20,10 +20,6 @@
 #define BYTES  (96 * KB)
 #define BUDGET (1024 * KB)
 #define MANY   100000
-
-typedef struct box {
-    char dir[64];
-} box;
 
 /* What is kept. */
 typedef struct some_data {
@@ -35,32 +31,16 @@ typedef struct some_data {
 
 static qn_context *open_context(const char *dir)
 {
-    const qn_context_options options = {.memory = BUDGET, .threads = 2, .scratch_dir = dir};
-    qn_context *ctx = NULL;
-
-    CHECK_EQ(qn_context_create(&options, &ctx), QN_OK);
-    return ctx;
+    return box_context(dir, BUDGET, 2);
 }
 
-/* In the folder where the test runs: /tmp may lie in memory. */
+/* A folder on a disk; the tests make contexts of their own. */
 static int set_up(void **state)
 {
     box *b = calloc(1, sizeof *b);
 
     *state = b;
-    if (!b)
-        return -1;
-    snprintf(b->dir, sizeof b->dir, "qn-kept-XXXXXX");
-    return mkdtemp(b->dir) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    box *b = *state;
-    const int failed = rmdir(b->dir); /* fails where something is left */
-
-    free(b);
-    return failed;
+    return b && disk_dir(b->dir) ? 0 : -1;
 }
 
 /* ---- the data ---- */
@@ -183,32 +163,22 @@ static pid_t leave(const char *dir, bool lives)
 static void path_of(const char *dir, const char *name, char path[512])
 {
     char **folders = NULL, **files = NULL;
-    char folder[256];
+    char inside[256];
     int64_t n = 0, n_files = 0;
 
     CHECK_EQ(qn_list_dir(NULL, dir, &folders, &n), QN_OK);
     CHECK_EQ(n, 1);
-    snprintf(folder, sizeof folder, "%s/%s", dir, folders[0]);
-    CHECK_EQ(qn_list_dir(NULL, folder, &files, &n_files), QN_OK);
+    snprintf(inside, sizeof inside, "%s/%s", dir, folders[0]);
+    CHECK_EQ(qn_list_dir(NULL, inside, &files, &n_files), QN_OK);
     path[0] = '\0';
     for (int64_t i = 0; i < n_files; i++) {
         const size_t length = strlen(files[i]), end = strlen(name);
 
         if (length >= end && strcmp(files[i] + length - end, name) == 0)
-            snprintf(path, 512, "%s/%s", folder, files[i]);
+            snprintf(path, 512, "%s/%s", inside, files[i]);
     }
     qn_names_free(folders, n);
     qn_names_free(files, n_files);
-}
-
-static int64_t n_entries(const char *dir)
-{
-    char **names = NULL;
-    int64_t n = 0;
-
-    CHECK_EQ(qn_list_dir(NULL, dir, &names, &n), QN_OK);
-    qn_names_free(names, n);
-    return n;
 }
 
 /* Looks for the data and gives them up again, unless they are whole: then they are checked. */
@@ -419,7 +389,7 @@ static void every_failed_allocation_of_who_takes_over_is_survived(void **state)
     CHECK(allowed > 5);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, close_box)
 
 int main(void)
 {

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "check.h"
+#include "spill_box.h"
 
 #include "base/file.h"
 #include "engine/checkpoint.h"
@@ -33,10 +33,7 @@ static int set_up(void **state)
     FILE *stream;
 
     *state = f;
-    if (!f)
-        return -1;
-    snprintf(f->dir, sizeof f->dir, "qn-fit-kept-XXXXXX");
-    if (!mkdtemp(f->dir))
+    if (!f || !disk_dir(f->dir))
         return -1;
     snprintf(f->input, sizeof f->input, "%s/ratings.csv", f->dir);
     snprintf(f->scratch, sizeof f->scratch, "%s/scratch", f->dir);
@@ -74,15 +71,6 @@ static void die_in_an_iteration(void *user, const qn_event *event)
     (void)user;
     if (event->kind == QN_EVENT_STEP && event->done >= 2)
         kill(getpid(), SIGKILL);
-}
-
-static qn_context *open_context(const fixture *f, size_t memory)
-{
-    const qn_context_options options = {.memory = memory, .threads = 2, .scratch_dir = f->scratch};
-    qn_context *ctx = NULL;
-
-    CHECK_EQ(qn_context_create(&options, &ctx), QN_OK);
-    return ctx;
 }
 
 /* One start of the run, with its checkpoint; `allowed` allocations succeed. */
@@ -128,7 +116,7 @@ static void die(const fixture *f, size_t memory)
     int status;
 
     if (child == 0) {
-        qn_context *ctx = open_context(f, memory);
+        qn_context *ctx = box_context(f->scratch, memory, 2);
         outcome out;
 
         if (qn_context_add_sink(ctx, die_in_an_iteration, NULL) == QN_OK)
@@ -142,7 +130,7 @@ static void die(const fixture *f, size_t memory)
 /* From a fresh folder of checkpoints, or from what is there. */
 static qn_status go_on(const fixture *f, size_t memory, int64_t allowed, outcome *out)
 {
-    qn_context *ctx = open_context(f, memory);
+    qn_context *ctx = box_context(f->scratch, memory, 2);
     qn_status st;
 
     CHECK_OK(ctx, qn_context_add_sink(ctx, note_kept, out));
@@ -157,16 +145,6 @@ static qn_status go_on(const fixture *f, size_t memory, int64_t allowed, outcome
 static void forget_checkpoints(const fixture *f)
 {
     CHECK_EQ(qn_remove_tree(NULL, f->checkpoints), QN_OK);
-}
-
-static void expect_empty(const char *dir)
-{
-    char **names = NULL;
-    int64_t n = 0;
-
-    CHECK_EQ(qn_list_dir(NULL, dir, &names, &n), QN_OK);
-    qn_names_free(names, n);
-    CHECK_EQ(n, 0);
 }
 
 static void expect_same(const outcome *a, const outcome *b)
@@ -197,7 +175,7 @@ static void the_next_start_takes_over_what_was_spilled(void **state)
         go_on(f, 10 * MB, QN_NEVER, &again);
         CHECK(again.kept >= 2 * 5 * again.result.train_records);
         expect_same(&again, &whole);
-        expect_empty(f->scratch);
+        CHECK_EQ(n_entries(f->scratch), 0);
         forget_checkpoints(f);
     }
 }
@@ -220,7 +198,7 @@ static void what_was_never_spilled_or_was_read_of_another_file_is_read_again(voi
     go_on(f, 10 * MB, QN_NEVER, &again);
     CHECK_EQ(again.kept, 0);
     expect_same(&again, &whole);
-    expect_empty(f->scratch);
+    CHECK_EQ(n_entries(f->scratch), 0);
 }
 
 static void a_second_death_loses_nothing(void **state)
@@ -260,7 +238,7 @@ static void every_failed_allocation_while_taking_over_is_survived(void **state)
     go_on(f, 10 * MB, QN_NEVER, &again);
     CHECK(again.kept > 0);
     expect_same(&again, &whole);
-    expect_empty(f->scratch);
+    CHECK_EQ(n_entries(f->scratch), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

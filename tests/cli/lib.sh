@@ -57,6 +57,25 @@ refused() {
     expect_unchanged
 }
 
+# struck SIGNAL FOLDER WORDS...: a run that gets the signal once its second checkpoint lies below FOLDER; $code is its end.
+struck() {
+    signal=$1 folder=$2
+    shift 2
+    said="$* (kill -$signal)"
+    "$quern" "$@" --checkpoint-interval 1 >"$out" 2>"$err" </dev/null &
+    pid=$!
+    n=0
+    until [ -n "$(find "$folder" -name '0000[0-9][0-9]' ! -name 000001 2>/dev/null)" ]; do # the last two are kept
+        n=$((n + 1))
+        [ $n -lt 3000 ] || fail "no checkpoint in a minute"
+        kill -0 $pid 2>/dev/null || fail "the run has ended too early"
+        sleep 0.02
+    done
+    kill -s "$signal" $pid
+    wait $pid 2>/dev/null
+    code=$?
+}
+
 # Saving a model needs the Parquet module.
 needs_parquet() {
     if "$quern" doctor | grep -q '^missing *Parquet'; then

@@ -18,19 +18,8 @@ rm -rf runs
 killed() {
     folder=$1
     shift
-    said="$* (killed)"
     rm -rf runs model ck
-    "$quern" "$@" --checkpoint-interval 1 >"$out" 2>"$err" </dev/null &
-    pid=$!
-    n=0
-    until [ -n "$(find "$folder" -name '0000[0-9][0-9]' ! -name 000001 2>/dev/null)" ]; do # the last two are kept
-        n=$((n + 1))
-        [ $n -lt 3000 ] || fail "no checkpoint in a minute"
-        kill -0 $pid 2>/dev/null || fail "the run has ended too early"
-        sleep 0.02
-    done
-    kill -9 $pid
-    wait $pid 2>/dev/null
+    struck KILL "$folder" "$@"
     id=$(basename "$(ls -d "$folder"/als-*)")
 }
 went_on() {

@@ -56,18 +56,7 @@ expect_json 'j["counts"]["load_bytes_kept"]' 0
 digest=$(json 'j["model_digest"]')
 die() { # die RUNS: kills the run whose records are there once it has two checkpoints
     rm -rf "$1"
-    said="$fit, killed"
-    "$quern" $fit --runs-dir "$1" --checkpoint-interval 1 >"$out" 2>"$err" &
-    pid=$!
-    n=0
-    until find "$1" -path '*/checkpoint/0000[0-9][0-9]' ! -name 000001 2>/dev/null | grep -q .; do # the last two are kept
-        n=$((n + 1))
-        [ $n -lt 3000 ] || fail "no checkpoint in a minute"
-        kill -0 $pid 2>/dev/null || fail "the run has ended too early"
-        sleep 0.02
-    done
-    kill -9 $pid
-    wait $pid 2>/dev/null
+    struck KILL "$1" $fit --runs-dir "$1"
     [ -n "$(ls spill)" ] || fail "nothing is left in scratch"
 }
 die dead
