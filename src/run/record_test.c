@@ -97,6 +97,19 @@ static json_t *load_record(const char *path)
     return json;
 }
 
+/* The record as it stands in memory; the caller frees it. */
+static json_t *json_of(qn_context *ctx, qn_record *record)
+{
+    qn_string text = {0};
+    json_t *json;
+
+    CHECK_OK(ctx, qn_record_json(ctx, record, &text));
+    json = json_loads(text.text, 0, NULL);
+    CHECK(json != NULL);
+    qn_string_release(&text);
+    return json;
+}
+
 static const char *text_at(json_t *record, const char *section, const char *name)
 {
     return json_string_value(section ? json_object_get(json_object_get(record, section), name)
@@ -181,7 +194,6 @@ static void workers_share_a_stage(void **state)
     const qn_record_options options = {
         .command = "fit als", .is_supervisor = true, .workers_requested = 2};
     qn_record *record = NULL;
-    qn_string text = {0};
     json_t *json;
 
     CHECK_OK(f->ctx, qn_record_open(f->ctx, &options, &record));
@@ -207,8 +219,7 @@ static void workers_share_a_stage(void **state)
                                     .bytes_read = 5});
     qn_emit(f->ctx, &(qn_event){.kind = QN_EVENT_COUNT, .name = "memory.raw_bytes", .done = 1});
     CHECK_OK(f->ctx, qn_record_close(f->ctx, record, QN_OK, 0));
-    CHECK_OK(f->ctx, qn_record_json(f->ctx, record, &text));
-    json = json_loads(text.text, 0, NULL);
+    json = json_of(f->ctx, record);
     CHECK_EQ((int)number_at(json, "resources", "stages"), 1);
     CHECK_EQ((int)number_at(json, "resources", "tasks"), 2);
     CHECK_NEAR(number_at(json, "resources", "stage_s"), 0.002, 1e-12);
@@ -222,7 +233,6 @@ static void workers_share_a_stage(void **state)
                "4 threads were to work and 1 did, on up to 9 tasks: look whether the machine is "
                "shared or the container allows fewer cores");
     json_decref(json);
-    qn_string_release(&text);
     qn_record_free(record);
 }
 
@@ -244,7 +254,6 @@ static void more_cores_at_work_than_threads_are_told(void **state)
     fixture *f = *state;
     const qn_record_options options = {.command = "fit als", .is_supervisor = true};
     qn_record *quiet = NULL, *loud = NULL;
-    qn_string text = {0};
     json_t *json;
     double cores, total_s;
     int threads[2];
@@ -264,13 +273,11 @@ static void more_cores_at_work_than_threads_are_told(void **state)
              3);
     CHECK_EQ(threads[0], 8);
     CHECK_EQ(threads[1], 8);
-    CHECK_OK(f->ctx, qn_record_json(f->ctx, loud, &text));
-    json = json_loads(text.text, 0, NULL);
+    json = json_of(f->ctx, loud);
     total_s = number_at(json, "timings", "total_s"); /* looked at once more, after the warning */
     CHECK(cores <= 2000 / 1.05 + 0.1 && cores >= 2000 / total_s - 0.1);
     CHECK_TEXT(json_string_value(json_array_get(json_object_get(json, "warnings"), 0)), f->warning);
     json_decref(json);
-    qn_string_release(&text);
     qn_record_free(quiet);
     qn_record_free(loud);
 }
@@ -285,7 +292,6 @@ static void what_lost_workers_spilled_counts(void **state)
 {
     fixture *f = *state;
     qn_record *record = NULL;
-    qn_string text = {0};
     json_t *json;
 
     CHECK_OK(f->ctx, qn_record_open(f->ctx, &(qn_record_options){.command = "fit als"}, &record));
@@ -293,13 +299,11 @@ static void what_lost_workers_spilled_counts(void **state)
     qn_emit(f->ctx, &(qn_event){.kind = QN_EVENT_WORKER_LOST, .text = "gone"});
     tell_traffic(f->ctx, 2);
     CHECK_OK(f->ctx, qn_record_close(f->ctx, record, QN_OK, 0));
-    CHECK_OK(f->ctx, qn_record_json(f->ctx, record, &text));
-    json = json_loads(text.text, 0, NULL);
+    json = json_of(f->ctx, record);
     CHECK_EQ((int)number_at(json, "resources", "spilled_bytes"), 42);
     CHECK(json_object_get(json, "memory") == NULL ||
           !json_object_get(json_object_get(json, "memory"), "spilled_bytes"));
     json_decref(json);
-    qn_string_release(&text);
     qn_record_free(record);
 }
 
