@@ -16,7 +16,6 @@
 #define A_USER 170
 #define ITEMS  1000
 
-/* In the folder where the test runs: /tmp may lie in memory. */
 typedef struct fixture {
     char dir[64], input[96], scratch[96], checkpoints[96];
     const char *split;

@@ -65,7 +65,7 @@ struck() {
     "$quern" "$@" --checkpoint-interval 1 >"$out" 2>"$err" </dev/null &
     pid=$!
     n=0
-    until [ -n "$(find "$folder" -name '0000[0-9][0-9]' ! -name 000001 2>/dev/null)" ]; do # the last two are kept
+    until [ "$(iteration "$folder")" -ge 2 ]; do
         n=$((n + 1))
         [ $n -lt 3000 ] || fail "no checkpoint in a minute"
         kill -0 $pid 2>/dev/null || fail "the run has ended too early"

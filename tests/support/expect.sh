@@ -17,9 +17,8 @@ expect_json() { # expect_json EXPRESSION VALUE
     [ "$got" = "$2" ] || fail "$1 is $got, not $2"
 }
 
-# The last iteration whose checkpoint is whole; 0: none.
+# iteration [FOLDER]: the last one whose checkpoint is whole, somewhere below FOLDER, else runs; 0: none.
 iteration() {
-    # shellcheck disable=SC2012
-    number=$(ls runs/*/checkpoint 2>/dev/null | sed -n 's/^0*\([1-9][0-9]*\)$/\1/p' | sort -n | tail -n 1)
+    number=$(find "${1:-runs}" -regex '.*/[0-9]+' -printf '%f\n' 2>/dev/null | sed 's/^0*//' | sort -n | tail -n 1)
     echo "${number:-0}"
 }
