@@ -49,10 +49,12 @@ asan: deps deps-test   ## unit and command tests under ASan+UBSan
 	@cmake --preset asan >/dev/null && cmake --build --preset asan -j $(JOBS) -- --quiet
 	@tests/run.sh build-asan -L '^(unit|cli)$$'
 
+# These take minutes there and try formats, numbers and deaths; the threads below them have tests of their own.
+NO_TSAN = als_bytes|als_movielens|als_dir|forest_dir|kmeans_dir|fit_als_kept
 tsan: deps deps-test   ## unit tests under TSan
 	@packaging/install.sh dev
 	@cmake --preset tsan >/dev/null && cmake --build --preset tsan -j $(JOBS) -- --quiet
-	@tests/run.sh build-tsan -L '^unit$$'
+	@tests/run.sh build-tsan -L '^unit$$' -E '^($(NO_TSAN))_test$$'
 
 clang: deps deps-test  ## unit tests of a clang build, and its models beside the gcc build's
 	@packaging/install.sh dev
