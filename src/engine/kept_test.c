@@ -324,6 +324,73 @@ static void blocks_that_are_not_there_are_missed(void **state)
     CHECK(!is_taken(b->dir, RUN, KEY));
 }
 
+/* Only reading a block shows it, which is too late for this process, but not for the next. */
+static void a_damaged_block_ends_one_process_and_not_the_next(void **state)
+{
+    const box *b = *state;
+    qn_context *ctx = open_context(b->dir);
+    qn_kept *book = NULL;
+    some_data data = {0};
+    const void *bytes;
+    char path[512];
+    qn_status st = QN_OK;
+
+    leave(b->dir, false);
+    path_of(b->dir, ".blocks", path);
+    flip(path, 4096 + 100);
+    CHECK_OK(ctx, qn_kept_find(ctx, RUN, KEY, &book));
+    CHECK_OK(ctx, describe(book, &data));
+    qn_kept_settle(ctx, book, true);
+    qn_kept_free(book);
+    path_of(b->dir, "kept", path);
+    CHECK(path[0]);
+    for (int64_t i = 0; i < BLOCKS && st == QN_OK; i++) {
+        if (i == 3)
+            continue;
+        st = qn_store_pin(ctx, data.store, i, &bytes);
+        if (st == QN_OK)
+            qn_store_unpin(data.store, i);
+    }
+    CHECK_EQ(st, QN_EIO);
+    CHECK_ERROR(ctx, "is damaged at offset");
+    path_of(b->dir, "kept", path);
+    CHECK(!path[0]);
+    release(&data);
+    qn_context_free(ctx);
+}
+
+static void a_store_that_holds_nothing_is_kept(void **state)
+{
+    const box *b = *state;
+    const pid_t child = fork();
+    qn_context *ctx;
+    qn_kept *book = NULL;
+    qn_store *store = NULL;
+    void *bytes;
+
+    if (child == 0) {
+        ctx = open_context(b->dir);
+        if (qn_kept_find(ctx, RUN, KEY, &book) != QN_OK ||
+            qn_store_create(ctx, "nothing", &store) != QN_OK ||
+            qn_store_add(ctx, store, 0, BYTES, &bytes) != QN_OK ||
+            qn_kept_begin(ctx, KEY, &book) != QN_OK)
+            _exit(1);
+        qn_store_drop_block(store, 0);
+        _exit(qn_kept_store(book, &store) != QN_OK || qn_kept_commit(book) != QN_OK);
+    }
+    CHECK_EQ(waitpid(child, NULL, 0), child);
+    ctx = open_context(b->dir);
+    CHECK_OK(ctx, qn_kept_find(ctx, RUN, KEY, &book));
+    CHECK(book);
+    CHECK_OK(ctx, qn_kept_store(book, &store));
+    CHECK_EQ(qn_store_n_blocks(store), 1);
+    CHECK_EQ(qn_store_get_stats(store).bytes, 0);
+    qn_kept_settle(ctx, book, true);
+    qn_kept_free(book);
+    qn_store_free(store);
+    qn_context_free(ctx);
+}
+
 static void a_book_that_cannot_be_written_leaves_none(void **state)
 {
     const box *b = *state;
@@ -399,6 +466,8 @@ int main(void)
         TEST(what_a_process_holds_that_lives_is_its_own),
         TEST(a_damaged_book_is_ignored),
         TEST(blocks_that_are_not_there_are_missed),
+        TEST(a_damaged_block_ends_one_process_and_not_the_next),
+        TEST(a_store_that_holds_nothing_is_kept),
         TEST(a_book_that_cannot_be_written_leaves_none),
         TEST(every_failed_allocation_of_who_takes_over_is_survived),
     };

@@ -148,7 +148,7 @@ done:
 
 /* Puts a block into the list: one that is being filled, whose data it takes over even if there is
  * no room, or, where `data` is NULL, one that lies on disk. */
-static qn_status append(qn_context *ctx, qn_store *store, const store_place *new, void *data,
+static qn_status append(qn_context *ctx, qn_store *store, const store_place *block, void *data,
                         int64_t *number)
 {
     qn_status st = QN_OK;
@@ -164,10 +164,10 @@ static qn_status append(qn_context *ctx, qn_store *store, const store_place *new
         if (store->chunk[chunk]) {
             b = &store->chunk[chunk][place];
             b->data = data;
-            b->bytes = (size_t) new->bytes;
-            b->partition = new->partition;
-            b->offset = new->offset;
-            b->checksum = new->checksum;
+            b->bytes = (size_t)block->bytes;
+            b->partition = block->partition;
+            b->offset = block->offset;
+            b->checksum = block->checksum;
             hold = data ? BLOCK_OPEN : b->offset >= 0 ? BLOCK_ABSENT : BLOCK_GONE;
             atomic_store(&b->hold, hold);
             store->stats.bytes += hold == BLOCK_GONE ? 0 : b->bytes;
@@ -190,14 +190,14 @@ static qn_status append(qn_context *ctx, qn_store *store, const store_place *new
 qn_status qn_store_add(qn_context *ctx, qn_store *store, int64_t partition, size_t bytes,
                        void **data)
 {
-    const store_place new = {.partition = partition, .bytes = (int64_t)bytes, .offset = -1};
+    const store_place block = {.partition = partition, .bytes = (int64_t)bytes, .offset = -1};
     qn_status st = QN_OK;
     void *made = NULL;
     int64_t number;
 
     *data = NULL;
     QN_TRY(qn_calloc_array(ctx, &made, (int64_t)bytes, 1, store->name));
-    QN_TRY(append(ctx, store, &new, made, &number));
+    QN_TRY(append(ctx, store, &block, made, &number));
     *data = made;
 done:
     return st;
@@ -206,14 +206,14 @@ done:
 qn_status qn_store_add_any(qn_context *ctx, qn_store *store, int64_t partition, size_t bytes,
                            int64_t *number, void **data)
 {
-    const store_place new = {.partition = partition, .bytes = (int64_t)bytes, .offset = -1};
+    const store_place block = {.partition = partition, .bytes = (int64_t)bytes, .offset = -1};
     qn_status st = QN_OK;
     void *made = NULL;
 
     *data = NULL;
     *number = -1;
     QN_TRY(qn_alloc_array(ctx, &made, (int64_t)bytes, 1, store->name));
-    QN_TRY(append(ctx, store, &new, made, number));
+    QN_TRY(append(ctx, store, &block, made, number));
     *data = made;
 done:
     return st;
@@ -227,7 +227,7 @@ qn_status qn_store_adopt(qn_context *ctx, const char *name, const char *file,
 
     *store = NULL;
     QN_TRY(qn_store_create(ctx, name, &s));
-    if (n > 0 && !qn_store_open_file(s, file))
+    if (file[0] && !qn_store_open_file(s, file)) /* "": nothing of it is on disk */
         QN_TRY(qn_fail(ctx, QN_EDATA, "scratch file %s is not there", file));
     for (int64_t b = 0; b < n; b++) {
         int64_t number;

@@ -294,6 +294,7 @@ qn_status qn_store_read_block(qn_store *store, int64_t number, void *data, qn_fa
         posix_fadvise(fd, b->offset, record_bytes(b->bytes), POSIX_FADV_DONTNEED);
     if (done == b->bytes && XXH3_64bits(data, b->bytes) == b->checksum)
         return QN_OK;
+    qn_store_unkeep(store); /* who comes after shall not fall into the same hole */
     return qn_fault_set(
         fault, QN_EIO,
         "scratch file %s/%s is damaged at offset %lld: block %lld of %s %s: someone "
