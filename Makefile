@@ -50,7 +50,7 @@ asan: deps deps-test   ## unit and command tests under ASan+UBSan
 	@tests/run.sh build-asan -L '^(unit|cli)$$'
 
 # These take minutes there and try formats, numbers and deaths; the threads below them have tests of their own.
-NO_TSAN = als_bytes|als_movielens|als_dir|forest_dir|kmeans_dir|fit_als_kept
+NO_TSAN = als_bytes|als_movielens|als_dir|forest_dir|kmeans_dir|loaded
 tsan: deps deps-test   ## unit tests under TSan
 	@packaging/install.sh dev
 	@cmake --preset tsan >/dev/null && cmake --build --preset tsan -j $(JOBS) -- --quiet

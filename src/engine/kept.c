@@ -334,6 +334,41 @@ done:
     return st;
 }
 
+qn_status qn_kept_items(qn_kept *book, void **array, int64_t n, size_t item_bytes, const char *what)
+{
+    qn_context *ctx = book->ctx;
+    bool is_there = !book->is_reading && *array;
+    qn_status st = QN_OK;
+
+    if (book->is_reading)
+        *array = NULL;
+    QN_TRY(qn_kept_bytes(book, &is_there, sizeof is_there));
+    if (!is_there || !book->is_reading)
+        return QN_OK;
+    if (n < 0 || n > most_items(book, 1))
+        QN_TRY(qn_fail(ctx, QN_EDATA, "the book of kept data in %s holds other %s",
+                       scratch_of(book)->path, what));
+    QN_TRY(qn_calloc_array(ctx, array, n, item_bytes, what));
+done:
+    return st;
+}
+
+qn_status qn_kept_text(qn_kept *book, char **text)
+{
+    int64_t length = !book->is_reading && *text ? (int64_t)strlen(*text) : -1;
+    qn_status st = QN_OK;
+
+    if (book->is_reading)
+        *text = NULL;
+    QN_TRY(qn_kept_bytes(book, &length, sizeof length));
+    if (length >= 0)
+        QN_TRY(qn_kept_array(book, (void **)text, length + 1, 1, "texts"));
+    if (book->is_reading && *text)
+        (*text)[length] = '\0';
+done:
+    return st;
+}
+
 static store_place place_of(const qn_store *store, int64_t number)
 {
     const store_block *b = qn_store_block_at(store, number);

@@ -40,6 +40,11 @@ qn_status qn_kept_bytes(qn_kept *book, void *data, size_t bytes);
 /* An array of n items, which may be NULL; allocated when it is read, for the caller to free. */
 qn_status qn_kept_array(qn_kept *book, void **array, int64_t n, size_t item_bytes,
                         const char *what);
+/* An array of items that are described one by one afterwards: cleared when it is read. */
+qn_status qn_kept_items(qn_kept *book, void **array, int64_t n, size_t item_bytes,
+                        const char *what);
+/* A text, which may be NULL. */
+qn_status qn_kept_text(qn_kept *book, char **text);
 /* A sealed store of which nothing is pinned; writes what is not on disk. Made when it is read, with
  * the same numbers of blocks, for the caller to free. */
 qn_status qn_kept_store(qn_kept *book, qn_store **store);

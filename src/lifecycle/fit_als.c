@@ -6,13 +6,14 @@
 
 #include "base/alloc.h"
 #include "base/context.h"
+#include "data/ratings_kept.h"
 #include "data/triples_columns.h"
 #include "engine/checkpoint.h"
 #include "engine/comm.h"
 #include "engine/phase.h"
 #include "lifecycle/events.h"
-#include "lifecycle/fit_als_kept.h"
 #include "lifecycle/fit_als_room.h"
+#include "lifecycle/loaded.h"
 #include "ml/model_dir.h"
 
 static const qn_param rows_of_table[] = {
@@ -168,23 +169,49 @@ done:
     return st;
 }
 
+static qn_status describe_loaded(void *data, qn_context *ctx, qn_kept *book)
+{
+    fit_job *job = data;
+    qn_status st = QN_OK;
+
+    QN_TRY(qn_kept_bytes(book, &job->result->test_records, sizeof job->result->test_records));
+    QN_TRY(qn_ratings_kept(ctx, book, &job->ratings));
+    QN_TRY(qn_triples_kept(ctx, book, &job->test));
+done:
+    return st;
+}
+
+static void release_loaded(void *data)
+{
+    fit_job *job = data;
+
+    qn_ratings_free(job->ratings);
+    qn_triples_free(job->test);
+    job->ratings = NULL;
+    job->test = NULL;
+}
+
 static qn_status load(fit_job *job)
 {
     qn_context *ctx = job->ctx;
+    const qn_fit_als_options *o = job->options;
     const qn_phase phase = qn_phase_job_start(ctx, "load", NULL);
-    qn_fit_als_data data;
+    char split[96];
+    const qn_loaded loaded = {.table = &qn_ratings_table,
+                              .options = job->input,
+                              .more = split,
+                              .files = {&job->input->input, &o->test},
+                              .data = job,
+                              .describe = describe_loaded,
+                              .release = release_loaded};
     bool found;
     qn_status st = QN_OK;
 
-    QN_TRY(qn_fit_als_take_kept(ctx, job->options, job->input, &data, &found));
-    if (found) {
-        job->ratings = data.ratings;
-        job->test = data.test;
-        job->result->test_records = data.test_records;
-    } else {
+    snprintf(split, sizeof split, "%.64s %lld", o->split ? o->split : "", (long long)o->split_seed);
+    QN_TRY(qn_loaded_take(ctx, &loaded, &found));
+    if (!found) {
         QN_TRY(read_and_arrange(job));
-        data = (qn_fit_als_data){job->ratings, job->test, job->result->test_records};
-        QN_TRY(qn_fit_als_keep(ctx, job->options, job->input, &data));
+        QN_TRY(qn_loaded_keep(ctx, &loaded));
     }
     take_counts(job);
 done:

@@ -8,9 +8,11 @@
 #include "base/alloc.h"
 #include "base/context.h"
 #include "data/assemble.h"
+#include "data/matrix_kept.h"
 #include "engine/checkpoint.h"
 #include "engine/comm.h"
 #include "lifecycle/events.h"
+#include "lifecycle/loaded.h"
 #include "ml/model_dir.h"
 
 static const qn_param rows_of_table[] = {
@@ -167,6 +169,19 @@ static void emit_data(const fit_job *job)
     qn_emit_count(ctx, "matrix_bytes", (int64_t)r->bytes);
 }
 
+static qn_status describe_loaded(void *data, qn_context *ctx, qn_kept *book)
+{
+    return qn_matrix_kept(ctx, book, &((fit_job *)data)->matrix);
+}
+
+static void release_loaded(void *data)
+{
+    fit_job *job = data;
+
+    qn_matrix_free(job->matrix);
+    job->matrix = NULL;
+}
+
 static qn_status load(fit_job *job)
 {
     const qn_table_ops *ops = job->algo->table;
@@ -177,9 +192,23 @@ static qn_status load(fit_job *job)
                                .value_bytes = ops->value_bytes,
                                .row_bytes = ops->row_bytes};
     const qn_span span = qn_job_start(ctx, "load");
+    char text[96];
+    const qn_loaded loaded = {.table = &qn_matrix_table,
+                              .options = job->input,
+                              .more = text,
+                              .files = {&job->input->input},
+                              .data = job,
+                              .describe = describe_loaded,
+                              .release = release_loaded};
+    bool found;
     qn_status st = QN_OK;
 
-    QN_TRY(qn_matrix_read(ctx, job->input, &use, &job->matrix));
+    snprintf(text, sizeof text, "%s %d %d", job->algo->name, use.keep_label, use.allow_missing);
+    QN_TRY(qn_loaded_take(ctx, &loaded, &found));
+    if (!found) {
+        QN_TRY(qn_matrix_read(ctx, job->input, &use, &job->matrix));
+        QN_TRY(qn_loaded_keep(ctx, &loaded));
+    }
     QN_TRY(take_counts(job));
     emit_data(job);
 done:
