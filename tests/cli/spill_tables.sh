@@ -29,7 +29,7 @@ went_on() {
     expect_json 'j["counts"]["resumed_iteration"] >= 1' True
     [ -z "$(ls spill)" ] || fail "files are left in the scratch folder"
 }
-went_on kmeans -k 8 --max-iter 100 --tol 0
+went_on kmeans -k 8 --max-iter 40 --tol 0
 rm -rf runs
 struck KILL runs $fit
 touch data/susy.csv
@@ -37,5 +37,5 @@ run fit kmeans --resume last --scratch spill --memory 14m --json --quiet
 expect_code 0
 expect_json 'j["model_digest"], j["counts"]["load_bytes_kept"]' "$whole 0"
 [ -z "$(ls spill)" ] || fail "files are left in the scratch folder"
-went_on forest --num-trees 80 --max-depth 5
+went_on forest --num-trees 60 --max-depth 4
 echo passed
