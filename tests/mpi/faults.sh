@@ -5,24 +5,30 @@
 . "$(dirname "$0")/lib.sh"
 program=$(dirname "$QN_QUERN")/mpi_ranks
 
-# try CASE RANKS CODE SECONDS [TEXT]: the job ends in so many seconds with this code, and somebody says TEXT.
+# try CASE RANKS CODES SECONDS [TEXT]: the job ends in so many seconds with one of these codes, and somebody says TEXT.
 try() {
     start=$(date +%s)
     code=0
     ranks "$2" "$program" "$flavour" "$1" >out 2>&1 || code=$?
     seconds=$(($(date +%s) - start))
-    [ "$code" = "$3" ] || fail "$1: exit code $code, not $3"
+    case " $3 " in
+    *" $code "*) ;;
+    *) fail "$1: exit code $code, not $3" ;;
+    esac
     [ "$seconds" -le "$4" ] || fail "$1: took $seconds s"
     if grep -q WRONG out; then fail "$1:"; fi
     [ -z "${5:-}" ] || grep -q "$5" out || fail "$1: nobody says \"$5\""
     echo "$1, $2 ranks: ended after $seconds s with $code"
 }
+# A rank that ends without a word, mpiexec of MPICH notices and ends the others by signals 1 and 9. Its own code is that of
+# the process that it looks at first, so any of the three; Quern's supervisor goes by what workers say instead.
+if [ "$flavour" = openmpi ]; then early=7; else early="7 1 9"; fi
 for n in $(counts 2 3); do
     try abort "$n" 4 6 "the disk is on fire"
     try deadline "$n" 1 12 "heard nothing from worker 1 on"
     try cancel "$n" 130 15 "interrupted by signal 15"
     try sizes "$n" 1 10 "sizes of a collective differ"
-    try early_exit "$n" 7 12
+    try early_exit "$n" "$early" 12
     if [ "$flavour" = openmpi ]; then
         try killed "$n" 137 12
         try stopped "$n" 1 15 "heard nothing from worker 1 on"
