@@ -88,30 +88,27 @@ done:
     return st;
 }
 
-qn_status qn_matrix_kept(qn_context *ctx, qn_kept *book, qn_matrix **matrix)
+static void matrix_forget(qn_matrix *m)
+{
+    m->features.feature = NULL;
+    m->features.label = m->features.weight = NULL;
+    m->cell = NULL;
+    m->block = NULL;
+    m->store = NULL;
+    m->mean = m->min = m->max = m->label_value = NULL;
+    m->label_count = NULL;
+    m->origin = NULL;
+}
+
+qn_status qn_matrix_kept(qn_kept *book, qn_matrix **matrix)
 {
     const bool is_reading = qn_kept_is_reading(book);
-    qn_matrix *m = *matrix;
     qn_status st = QN_OK;
 
-    if (is_reading) {
-        *matrix = NULL;
-        QN_NEW(ctx, m, 1, "matrix");
-    }
-    st = qn_kept_bytes(book, m, sizeof *m);
-    if (is_reading) { /* the pointers are those of a process that is no more */
-        m->features.feature = NULL;
-        m->features.label = m->features.weight = NULL;
-        m->cell = NULL;
-        m->block = NULL;
-        m->store = NULL;
-        m->mean = m->min = m->max = m->label_value = NULL;
-        m->label_count = NULL;
-        m->origin = NULL;
-        *matrix = m;
-    }
-    QN_TRY(st);
-    QN_TRY(parts_kept(book, m));
+    QN_TRY(qn_kept_struct(book, (void **)matrix, sizeof **matrix, "matrix"));
+    if (is_reading)
+        matrix_forget(*matrix);
+    QN_TRY(parts_kept(book, *matrix));
 done:
     if (is_reading && st != QN_OK) {
         qn_matrix_free(*matrix);

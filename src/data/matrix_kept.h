@@ -6,6 +6,6 @@
 #include "quern/matrix.h"
 
 /* Writes *matrix into the book, or makes it from it. Not collective. */
-qn_status qn_matrix_kept(qn_context *ctx, qn_kept *book, qn_matrix **matrix);
+qn_status qn_matrix_kept(qn_kept *book, qn_matrix **matrix);
 
 #endif

@@ -1,8 +1,7 @@
 /* A matrix that a process keeps before it dies is, part by part, the one that was read. */
 #include "data/matrix_kept.h"
 
-#include <sys/wait.h>
-
+#include "again.h"
 #include "kernels/kernels.h"
 #include "spill_box.h"
 #include "table.h"
@@ -21,13 +20,16 @@ static qn_context *context_for(const char *scratch)
 
 /* Two files, a row with a gap that is left out, categories, an expression, labels, weights and a
  * factor. */
-static qn_status read_table(qn_context *ctx, folder *f, qn_matrix **m)
+static qn_status read_table(qn_context *ctx, const char *dir, qn_matrix **m)
 {
+    char one[96], two[96];
     const char *feature = "d=a-b", *category = "c", *scale = "d=std";
     wish w;
 
-    wish_for(&w, f->file[0]);
-    w.path[1] = f->file[1];
+    snprintf(one, sizeof one, "%s/one.csv", dir);
+    snprintf(two, sizeof two, "%s/two.csv", dir);
+    wish_for(&w, one);
+    w.path[1] = two;
     w.options.input.n = 2;
     w.options.label = "y";
     w.options.weight = "w";
@@ -48,23 +50,22 @@ static void put_files(folder *f)
     folder_put(f, "two.csv", "a,b,c,y,w\n8,80,red,2,1\n9,90,blue,1,2\n");
 }
 
-/* A child that reads, keeps and ends without a word. */
-static void leave(folder *f, const char *scratch)
+/* Reads, keeps and ends without a word. */
+static int keep(const char *dir, const char *scratch)
 {
-    const pid_t child = fork();
-    int status;
+    qn_context *ctx = context_for(scratch);
+    qn_kept *book = NULL;
+    qn_matrix *m = NULL;
 
-    if (child == 0) {
-        qn_context *ctx = context_for(scratch);
-        qn_kept *book = NULL;
-        qn_matrix *m = NULL;
+    _exit(read_table(ctx, dir, &m) != QN_OK || qn_kept_find(ctx, "run", KEY, &book) != QN_OK ||
+          qn_kept_begin(ctx, KEY, &book) != QN_OK || qn_matrix_kept(book, &m) != QN_OK ||
+          qn_kept_commit(book) != QN_OK);
+}
 
-        _exit(read_table(ctx, f, &m) != QN_OK || qn_kept_find(ctx, "run", KEY, &book) != QN_OK ||
-              qn_kept_begin(ctx, KEY, &book) != QN_OK || qn_matrix_kept(ctx, book, &m) != QN_OK ||
-              qn_kept_commit(book) != QN_OK);
-    }
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+/* A process that does so. */
+static void leave(const folder *f, const char *scratch)
+{
+    CHECK_EQ(run_again(f->path, scratch, NULL), 0);
 }
 
 static void same_texts(const char *a, const char *b)
@@ -151,13 +152,13 @@ static void what_is_taken_over_is_what_was_read(void **state)
 
     CHECK(disk_dir(scratch));
     put_files(f);
-    CHECK_OK(ctx, read_table(ctx, f, &whole));
+    CHECK_OK(ctx, read_table(ctx, f->path, &whole));
     CHECK_EQ(whole->n_rows, 7);
     leave(f, scratch);
     next = context_for(scratch);
     CHECK_OK(next, qn_kept_find(next, "run", KEY, &book));
     CHECK(book);
-    CHECK_OK(next, qn_matrix_kept(next, book, &kept));
+    CHECK_OK(next, qn_matrix_kept(book, &kept));
     qn_kept_settle(next, book, true);
     qn_kept_free(book);
     same_matrices(ctx, whole, next, kept);
@@ -187,7 +188,7 @@ static void every_failed_allocation_is_survived(void **state)
         ctx = context_for(scratch);
         CHECK_OK(ctx, qn_kept_find(ctx, "run", KEY, &book));
         qn_alloc_fail_after(ctx, allowed);
-        st = qn_matrix_kept(ctx, book, &m);
+        st = qn_matrix_kept(book, &m);
         qn_alloc_fail_after(ctx, QN_NEVER);
         CHECK(st == QN_OK || st == QN_ENOMEM);
         CHECK((st == QN_OK) == (m != NULL));
@@ -203,12 +204,14 @@ static void every_failed_allocation_is_survived(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_is_taken_over_is_what_was_read),
         TEST(every_failed_allocation_is_survived),
     };
 
+    if (argc == 3)
+        return keep(argv[1], argv[2]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

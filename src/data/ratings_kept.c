@@ -19,20 +19,17 @@ done:
     return st;
 }
 
-static qn_status orientation_kept(qn_context *ctx, qn_kept *book, qn_orientation *o)
+static qn_status orientation_kept(qn_kept *book, qn_orientation *o)
 {
-    const bool is_reading = qn_kept_is_reading(book);
-    qn_partitioning p = is_reading ? (qn_partitioning){0} : *o->partitioning;
-    qn_status st = qn_kept_bytes(book, &p, sizeof p);
+    qn_partitioning *p;
+    qn_status st = QN_OK;
 
-    QN_TRY(st);
-    if (is_reading) {
-        p.partition = NULL;
-        QN_NEW0(ctx, o->partitioning, 1, "partitions");
-        *o->partitioning = p;
-    }
-    QN_TRY(qn_kept_array(book, (void **)&o->partitioning->partition, p.n_partitions,
-                         sizeof *p.partition, "partitions"));
+    QN_TRY(qn_kept_struct(book, (void **)&o->partitioning, sizeof *p, "partitions"));
+    p = o->partitioning;
+    if (qn_kept_is_reading(book))
+        p->partition = NULL;
+    QN_TRY(qn_kept_array(book, (void **)&p->partition, p->n_partitions, sizeof *p->partition,
+                         "partitions"));
     QN_TRY(qn_kept_array(book, (void **)&o->degree, o->n_rows, sizeof *o->degree, "ratings a row"));
     QN_TRY(qn_kept_store(book, &o->store));
 done:
@@ -52,29 +49,24 @@ static void orientation_forget(qn_orientation *o)
     o->degree = NULL;
 }
 
-qn_status qn_ratings_kept(qn_context *ctx, qn_kept *book, qn_ratings **ratings)
+qn_status qn_ratings_kept(qn_kept *book, qn_ratings **ratings)
 {
     const bool is_reading = qn_kept_is_reading(book);
-    qn_ratings *r = *ratings;
+    qn_ratings *r;
     qn_status st = QN_OK;
 
+    QN_TRY(qn_kept_struct(book, (void **)ratings, sizeof *r, "ratings"));
+    r = *ratings;
     if (is_reading) {
-        *ratings = NULL;
-        QN_NEW(ctx, r, 1, "ratings");
-    }
-    st = qn_kept_bytes(book, r, sizeof *r);
-    if (is_reading) { /* the pointers are those of a process that is no more */
         ids_forget(&r->users);
         ids_forget(&r->items);
         orientation_forget(&r->by_user);
         orientation_forget(&r->by_item);
-        *ratings = r;
     }
-    QN_TRY(st);
     QN_TRY(ids_kept(book, &r->users));
     QN_TRY(ids_kept(book, &r->items));
-    QN_TRY(orientation_kept(ctx, book, &r->by_user));
-    QN_TRY(orientation_kept(ctx, book, &r->by_item));
+    QN_TRY(orientation_kept(book, &r->by_user));
+    QN_TRY(orientation_kept(book, &r->by_item));
 done:
     if (is_reading && st != QN_OK) {
         qn_ratings_free(*ratings);
@@ -83,11 +75,11 @@ done:
     return st;
 }
 
-qn_status qn_triples_kept(qn_context *ctx, qn_kept *book, qn_triples **triples)
+qn_status qn_triples_kept(qn_kept *book, qn_triples **triples)
 {
     const bool is_reading = qn_kept_is_reading(book);
     bool is_there = *triples != NULL;
-    qn_triples *t = *triples;
+    qn_triples *t;
     qn_status st = QN_OK;
 
     if (is_reading)
@@ -95,17 +87,14 @@ qn_status qn_triples_kept(qn_context *ctx, qn_kept *book, qn_triples **triples)
     QN_TRY(qn_kept_bytes(book, &is_there, sizeof is_there));
     if (!is_there)
         return QN_OK;
-    if (is_reading)
-        QN_NEW(ctx, t, 1, "ratings");
-    st = qn_kept_bytes(book, t, sizeof *t);
+    QN_TRY(qn_kept_struct(book, (void **)triples, sizeof *t, "ratings"));
+    t = *triples;
     if (is_reading) {
         ids_forget(&t->users);
         ids_forget(&t->items);
         t->store = NULL;
         t->block = NULL;
-        *triples = t;
     }
-    QN_TRY(st);
     QN_TRY(ids_kept(book, &t->users));
     QN_TRY(ids_kept(book, &t->items));
     QN_TRY(qn_kept_array(book, (void **)&t->block, t->n_blocks, sizeof *t->block, "blocks"));

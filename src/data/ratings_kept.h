@@ -6,8 +6,8 @@
 #include "engine/kept.h"
 
 /* Writes *ratings into the book, or makes them from it. Not collective. */
-qn_status qn_ratings_kept(qn_context *ctx, qn_kept *book, qn_ratings **ratings);
+qn_status qn_ratings_kept(qn_kept *book, qn_ratings **ratings);
 /* The same of triples, which may be NULL. */
-qn_status qn_triples_kept(qn_context *ctx, qn_kept *book, qn_triples **triples);
+qn_status qn_triples_kept(qn_kept *book, qn_triples **triples);
 
 #endif

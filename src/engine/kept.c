@@ -353,6 +353,23 @@ done:
     return st;
 }
 
+qn_status qn_kept_struct(qn_kept *book, void **data, size_t bytes, const char *what)
+{
+    void *all = *data;
+    qn_status st = QN_OK;
+
+    if (!book->is_reading)
+        return qn_kept_bytes(book, all, bytes);
+    *data = NULL;
+    QN_TRY(qn_alloc_array(book->ctx, &all, 1, bytes, what));
+    QN_TRY(qn_kept_bytes(book, all, bytes));
+    *data = all;
+    all = NULL;
+done:
+    qn_free(all);
+    return st;
+}
+
 qn_status qn_kept_text(qn_kept *book, char **text)
 {
     int64_t length = !book->is_reading && *text ? (int64_t)strlen(*text) : -1;

@@ -43,6 +43,10 @@ qn_status qn_kept_array(qn_kept *book, void **array, int64_t n, size_t item_byte
 /* An array of items that are described one by one afterwards: cleared when it is read. */
 qn_status qn_kept_items(qn_kept *book, void **array, int64_t n, size_t item_bytes,
                         const char *what);
+/* One struct, as it is; allocated when it is read, for the caller to free: whatever it points to
+ * then belonged to a process that is no more, and is to be forgotten. NULL when it cannot be read.
+ */
+qn_status qn_kept_struct(qn_kept *book, void **data, size_t bytes, const char *what);
 /* A text, which may be NULL. */
 qn_status qn_kept_text(qn_kept *book, char **text);
 /* A sealed store of which nothing is pinned; writes what is not on disk. Made when it is read, with

@@ -169,14 +169,14 @@ done:
     return st;
 }
 
-static qn_status describe_loaded(void *data, qn_context *ctx, qn_kept *book)
+static qn_status describe_loaded(void *data, qn_kept *book)
 {
     fit_job *job = data;
     qn_status st = QN_OK;
 
     QN_TRY(qn_kept_bytes(book, &job->result->test_records, sizeof job->result->test_records));
-    QN_TRY(qn_ratings_kept(ctx, book, &job->ratings));
-    QN_TRY(qn_triples_kept(ctx, book, &job->test));
+    QN_TRY(qn_ratings_kept(book, &job->ratings));
+    QN_TRY(qn_triples_kept(book, &job->test));
 done:
     return st;
 }
@@ -196,18 +196,18 @@ static qn_status load(fit_job *job)
     qn_context *ctx = job->ctx;
     const qn_fit_als_options *o = job->options;
     const qn_phase phase = qn_phase_job_start(ctx, "load", NULL);
-    char split[96];
-    const qn_loaded loaded = {.table = &qn_ratings_table,
-                              .options = job->input,
-                              .more = split,
-                              .files = {&job->input->input, &o->test},
-                              .data = job,
-                              .describe = describe_loaded,
-                              .release = release_loaded};
+    qn_string split = {0};
+    qn_loaded loaded = {.table = &qn_ratings_table,
+                        .options = job->input,
+                        .files = {&job->input->input, &o->test},
+                        .data = job,
+                        .describe = describe_loaded,
+                        .release = release_loaded};
     bool found;
     qn_status st = QN_OK;
 
-    snprintf(split, sizeof split, "%.64s %lld", o->split ? o->split : "", (long long)o->split_seed);
+    qn_string_addf(&split, "%s %lld", o->split ? o->split : "", (long long)o->split_seed);
+    loaded.more = qn_string_text(&split);
     QN_TRY(qn_loaded_take(ctx, &loaded, &found));
     if (!found) {
         QN_TRY(read_and_arrange(job));
@@ -215,6 +215,7 @@ static qn_status load(fit_job *job)
     }
     take_counts(job);
 done:
+    qn_string_release(&split);
     job->result->load_s = qn_phase_end(ctx, &phase, st, 0);
     return st;
 }

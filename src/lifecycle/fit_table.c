@@ -169,9 +169,9 @@ static void emit_data(const fit_job *job)
     qn_emit_count(ctx, "matrix_bytes", (int64_t)r->bytes);
 }
 
-static qn_status describe_loaded(void *data, qn_context *ctx, qn_kept *book)
+static qn_status describe_loaded(void *data, qn_kept *book)
 {
-    return qn_matrix_kept(ctx, book, &((fit_job *)data)->matrix);
+    return qn_matrix_kept(book, &((fit_job *)data)->matrix);
 }
 
 static void release_loaded(void *data)
@@ -193,13 +193,13 @@ static qn_status load(fit_job *job)
                                .row_bytes = ops->row_bytes};
     const qn_span span = qn_job_start(ctx, "load");
     char text[96];
-    const qn_loaded loaded = {.table = &qn_matrix_table,
-                              .options = job->input,
-                              .more = text,
-                              .files = {&job->input->input},
-                              .data = job,
-                              .describe = describe_loaded,
-                              .release = release_loaded};
+    qn_loaded loaded = {.table = &qn_matrix_table,
+                        .options = job->input,
+                        .more = text,
+                        .files = {&job->input->input},
+                        .data = job,
+                        .describe = describe_loaded,
+                        .release = release_loaded};
     bool found;
     qn_status st = QN_OK;
 

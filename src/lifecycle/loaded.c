@@ -17,8 +17,8 @@ static const char *run_of(const qn_context *ctx)
     return ck && ctx->scratch_dir ? qn_checkpoint_run_id(ck) : "";
 }
 
-/* Names, sizes and times of change. False: a pipe, which nobody reads twice. */
-static qn_status add_files(qn_context *ctx, const qn_text_list *paths, uint64_t *key, bool *known)
+/* Names, sizes and times of change. A pipe is not known: nobody reads it twice. */
+static qn_status add_files(qn_context *ctx, const qn_text_list *paths, qn_loaded *loaded)
 {
     qn_file_list files = {0};
     qn_status st = QN_OK;
@@ -30,20 +30,19 @@ static qn_status add_files(qn_context *ctx, const qn_text_list *paths, uint64_t 
         const qn_source_file *file = &files.file[f];
         const int64_t state[] = {file->size, file->changed.tv_sec, file->changed.tv_nsec};
 
-        *key = XXH3_64bits_withSeed(file->path, strlen(file->path), *key);
-        *key = XXH3_64bits_withSeed(state, sizeof state, *key);
-        *known &= !file->is_once;
+        loaded->key = XXH3_64bits_withSeed(file->path, strlen(file->path), loaded->key);
+        loaded->key = XXH3_64bits_withSeed(state, sizeof state, loaded->key);
+        loaded->is_known &= !file->is_once;
     }
     qn_file_list_release(&files);
     return st;
 }
 
-static qn_status key_of(qn_context *ctx, const qn_loaded *loaded, uint64_t *key, bool *known)
+static qn_status make_key(qn_context *ctx, qn_loaded *loaded)
 {
     qn_json j = {0};
     qn_status st = QN_OK;
 
-    *known = true;
     qn_json_open(&j, NULL, '[');
     for (int64_t p = 0; p < loaded->table->n; p++)
         qn_param_value_json(&loaded->table->param[p], loaded->options, &j);
@@ -51,10 +50,12 @@ static qn_status key_of(qn_context *ctx, const qn_loaded *loaded, uint64_t *key,
     qn_json_close(&j, ']');
     if (j.out.failed)
         QN_TRY(qn_fail(ctx, QN_ENOMEM, "no memory for the options"));
-    *key = XXH3_64bits(qn_string_text(&j.out), j.out.length);
+    loaded->key = XXH3_64bits(qn_string_text(&j.out), j.out.length);
+    loaded->is_known = true;
     for (int i = 0; i < 2; i++)
-        QN_TRY(add_files(ctx, loaded->files[i], key, known));
+        QN_TRY(add_files(ctx, loaded->files[i], loaded));
 done:
+    loaded->is_known &= st == QN_OK;
     qn_json_release(&j);
     return st;
 }
@@ -64,22 +65,21 @@ static int64_t bytes_on_disk(qn_context *ctx)
     return (int64_t)qn_context_store_totals(ctx).bytes_on_disk;
 }
 
-qn_status qn_loaded_take(qn_context *ctx, const qn_loaded *loaded, bool *found)
+qn_status qn_loaded_take(qn_context *ctx, qn_loaded *loaded, bool *found)
 {
     int64_t sum[2] = {0}; /* ranks that have their part; bytes of it */
     qn_kept *book = NULL;
-    uint64_t key = 0;
-    bool known = false;
     qn_status st = QN_OK;
 
     *found = false;
+    loaded->is_known = false;
     if (!run_of(ctx)[0])
         return QN_OK;
     /* Whatever is wrong here is no harm: the input is there, and who reads it tells. */
-    st = key_of(ctx, loaded, &key, &known);
+    st = make_key(ctx, loaded);
     if (st == QN_OK)
-        st = qn_kept_find(ctx, run_of(ctx), key, &book);
-    if (st == QN_OK && book && known && loaded->describe(loaded->data, ctx, book) == QN_OK) {
+        st = qn_kept_find(ctx, run_of(ctx), loaded->key, &book);
+    if (st == QN_OK && book && loaded->is_known && loaded->describe(loaded->data, book) == QN_OK) {
         sum[0] = 1;
         sum[1] = bytes_on_disk(ctx);
     }
@@ -100,15 +100,12 @@ done:
 static qn_status write_book(qn_context *ctx, const qn_loaded *loaded)
 {
     qn_kept *book = NULL;
-    uint64_t key = 0;
-    bool known = false;
     qn_status st = QN_OK;
 
-    QN_TRY(key_of(ctx, loaded, &key, &known));
-    if (!known)
+    if (!loaded->is_known)
         return QN_OK;
-    QN_TRY(qn_kept_begin(ctx, key, &book));
-    QN_TRY(loaded->describe(loaded->data, ctx, book));
+    QN_TRY(qn_kept_begin(ctx, loaded->key, &book));
+    QN_TRY(loaded->describe(loaded->data, book));
     QN_TRY(qn_kept_commit(book));
 done:
     qn_kept_free(book);
