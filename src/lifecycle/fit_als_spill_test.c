@@ -1,76 +1,46 @@
 /* The main job with less memory than its ratings take, on a disk that is full or fails: each write
  * to scratch in turn. */
 #include <errno.h>
-#include <sys/stat.h>
 
-#include "folder.h"
+#include "als_fit.h"
 
-#include "base/file.h"
-#include "lifecycle/fit_als.h"
-
-#define MB     ((size_t)1 << 20)
-#define USERS  3000
-#define A_USER 170
-#define ITEMS  1000
-#define MANY   100000 /* more writes than there are */
-
-typedef struct fixture {
-    char dir[64], input[96], scratch[96];
-} fixture;
+#define MB    ((size_t)1 << 20)
+#define USERS 3000
+#define MANY  100000 /* more writes than there are */
 
 static int set_up(void **state)
 {
-    fixture *f = calloc(1, sizeof *f);
-    FILE *stream;
+    als_box *box = calloc(1, sizeof *box);
 
-    *state = f;
-    if (!f || !disk_dir(f->dir))
-        return -1;
-    snprintf(f->input, sizeof f->input, "%s/ratings.csv", f->dir);
-    snprintf(f->scratch, sizeof f->scratch, "%s/scratch", f->dir);
-    if (mkdir(f->scratch, 0777) != 0 || !(stream = fopen(f->input, "w")))
-        return -1;
-    fputs("userId,movieId,rating\n", stream);
-    for (int u = 0; u < USERS; u++)
-        for (int i = 0; i < A_USER; i++)
-            fprintf(stream, "%d,%d,%d\n", u + 1, (u * 7 + i * 5) % ITEMS + 1, 1 + (u * i) % 5);
-    return fclose(stream);
+    *state = box;
+    return box && als_box_open(box, USERS) ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
-    fixture *f = *state;
-
-    qn_remove_tree(NULL, f->dir);
-    free(f);
+    als_box_close(*state);
+    free(*state);
     return 0;
 }
 
 /* One fit whose writes fail after so many; *error is what it says, *spilled whether it wrote to
  * scratch. */
-static qn_status fit(const fixture *f, int64_t allowed, int error_number, char error[1024],
+static qn_status fit(const als_box *box, int64_t allowed, int error_number, char error[1024],
                      bool *spilled)
 {
-    const qn_context_options context = {.memory = 5 * MB, .threads = 2, .scratch_dir = f->scratch};
-    const char *input = f->input;
-    qn_fit_als_options options;
-    qn_ratings_options ratings;
-    qn_als_params als;
-    qn_ranking_options ranking;
+    const qn_context_options context = {
+        .memory = 5 * MB, .threads = 2, .scratch_dir = box->scratch};
+    als_fit job;
     qn_fit_als_result result;
     qn_context *ctx = NULL;
     qn_status st;
 
-    qn_params_init(&qn_fit_als_table, &options);
-    qn_params_init(&qn_ratings_table, &ratings);
-    qn_params_init(&qn_als_table, &als);
-    qn_params_init(&qn_ranking_table, &ranking);
-    ratings.input = (qn_text_list){&input, 1};
-    als.rank = 4;
-    als.max_iter = 2;
+    als_fit_for(&job, box->input);
+    job.als.rank = 4;
+    job.als.max_iter = 2;
     CHECK_EQ(qn_context_create(&context, &ctx), QN_OK);
     qn_write_fail_after(ctx, allowed, error_number);
-    st = qn_fit_als_run(ctx, &options, &ratings, &als, &ranking, &result);
+    st = als_fit_run(ctx, &job, &result);
     snprintf(error, 1024, "%s", qn_context_error(ctx));
     *spilled = atomic_load(&ctx->traffic.spilled) > 0;
     CHECK_EQ(qn_alloc_live(ctx), 0);
@@ -80,7 +50,7 @@ static qn_status fit(const fixture *f, int64_t allowed, int error_number, char e
 
 static void every_failed_write_of_scratch_ends_the_fit_and_leaves_nothing(void **state)
 {
-    const fixture *f = *state;
+    const als_box *box = *state;
     char error[1024];
     bool spilled = false;
     qn_status st = QN_EIO;
@@ -90,13 +60,13 @@ static void every_failed_write_of_scratch_ends_the_fit_and_leaves_nothing(void *
         const bool is_full = allowed % 2 == 0;
 
         CHECK(allowed < MANY);
-        st = fit(f, allowed, is_full ? ENOSPC : EIO, error, &spilled);
-        CHECK_EQ(n_entries(f->scratch), 0);
+        st = fit(box, allowed, is_full ? ENOSPC : EIO, error, &spilled);
+        CHECK_EQ(n_entries(box->scratch), 0);
         if (st == QN_OK)
             break;
         n_failed++;
         CHECK_EQ(st, QN_EIO);
-        CHECK(strstr(error, f->scratch));
+        CHECK(strstr(error, box->scratch));
         CHECK(strstr(error, "MB") || strstr(error, "KB"));
         CHECK(strstr(error, is_full ? "full" : "nput/output error"));
     }

@@ -2,9 +2,10 @@
  * one rank. And fits on tables. */
 #include "lifecycle/ranks_testing.h"
 
+#include "als_fit.h"
+
 #include "base/file.h"
 #include "engine/comm.h"
-#include "lifecycle/fit_als.h"
 #include "lifecycle/fit_table.h"
 #include "lifecycle/predict.h"
 #include "lifecycle/recommend.h"
@@ -72,19 +73,15 @@ static void write_table(const char *path)
 
 static qn_status fit_model(fixture *f)
 {
-    qn_fit_als_options options;
-    qn_ratings_options ratings;
-    qn_als_params als;
+    als_fit fit;
     qn_fit_als_result result;
 
-    qn_params_init(&qn_fit_als_table, &options);
-    qn_params_init(&qn_ratings_table, &ratings);
-    qn_params_init(&qn_als_table, &als);
-    als.rank = 3;
-    als.max_iter = 3;
-    options.model = f->model;
-    ratings.input = (qn_text_list){&f->input, 1};
-    return qn_fit_als_run(f->ctx, &options, &ratings, &als, &f->ranking, &result);
+    als_fit_for(&fit, f->input);
+    fit.als.rank = 3;
+    fit.als.max_iter = 3;
+    fit.ranking = f->ranking;
+    fit.options.model = f->model;
+    return als_fit_run(f->ctx, &fit, &result);
 }
 
 static void name_files(fixture *f)

@@ -2,11 +2,11 @@
  * 10-13 and not 20-23, users 5-8 the other way round. One pair of each user is left for asking. */
 #include <math.h>
 
+#include "als_fit.h"
 #include "check.h"
 
 #include "base/file.h"
 #include "base/text.h"
-#include "lifecycle/fit_als.h"
 #include "lifecycle/inspect.h"
 #include "lifecycle/predict.h"
 #include "lifecycle/recommend.h"
@@ -52,24 +52,17 @@ static void write_train(fixture *f)
     qn_string_release(&text);
 }
 
-static qn_status fit(fixture *f)
+static qn_status fit_model(fixture *f)
 {
-    qn_fit_als_options options;
-    qn_ratings_options ratings;
-    qn_als_params als;
-    qn_ranking_options ranking;
+    als_fit fit;
     qn_fit_als_result result;
 
-    qn_params_init(&qn_fit_als_table, &options);
-    qn_params_init(&qn_ratings_table, &ratings);
-    qn_params_init(&qn_als_table, &als);
-    qn_params_init(&qn_ranking_table, &ranking);
-    als.rank = 2;
-    als.reg_param = .01;
-    als.cold_start = QN_COLD_DROP;
-    options.model = f->model;
-    ratings.input = (qn_text_list){&f->input, 1};
-    return qn_fit_als_run(f->ctx, &options, &ratings, &als, &ranking, &result);
+    als_fit_for(&fit, f->input);
+    fit.als.rank = 2;
+    fit.als.reg_param = .01;
+    fit.als.cold_start = QN_COLD_DROP;
+    fit.options.model = f->model;
+    return als_fit_run(f->ctx, &fit, &result);
 }
 
 static int set_up(void **state)
@@ -90,7 +83,7 @@ static int set_up(void **state)
     qn_params_init(&qn_scoring_table, &f->scoring);
     write_train(f);
     write_text(f->titles, "movieId,title,genres\n10,\"Ten, The\",A\n11,Eleven,A\n20,Twenty,B\n");
-    st = fit(f);
+    st = fit_model(f);
     f->has_model = st == QN_OK;
     if (st != QN_OK && st != QN_EUNAVAILABLE)
         print_error("%s\n", qn_context_error(f->ctx));

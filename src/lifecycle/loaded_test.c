@@ -2,24 +2,21 @@
  * whole and of the same files, and otherwise from its input; the model is the same. */
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 
+#include "again.h"
+#include "als_fit.h"
 #include "spill_box.h"
 
-#include "base/file.h"
 #include "engine/checkpoint.h"
-#include "lifecycle/fit_als.h"
 
-#define MB     ((size_t)1 << 20)
-#define FEW    3000 /* users: 5.1 MB of ratings in both orientations */
-#define MANY   6000 /* and a part of them to judge on, which takes 5 MB to score */
-#define A_USER 170
-#define ITEMS  1000
+#define MB   ((size_t)1 << 20)
+#define FEW  3000 /* users: 5.1 MB of ratings in both orientations */
+#define MANY 6000 /* and a part of them to judge on, which takes 5 MB to score */
 
 typedef struct fixture {
-    char dir[64], input[96], scratch[96], checkpoints[96];
-    const char *split;
+    als_box box;
+    char checkpoints[96];
+    const char *split; /* "": none */
 } fixture;
 
 typedef struct outcome {
@@ -27,45 +24,33 @@ typedef struct outcome {
     int64_t kept; /* bytes taken over; -1: it was not told */
 } outcome;
 
-static int open_fixture(void **state, int users)
+static int open_fixture(void **state, int users, const char *split)
 {
     fixture *f = calloc(1, sizeof *f);
-    FILE *stream;
 
     *state = f;
-    if (!f || !disk_dir(f->dir))
+    if (!f || !als_box_open(&f->box, users))
         return -1;
-    snprintf(f->input, sizeof f->input, "%s/ratings.csv", f->dir);
-    snprintf(f->scratch, sizeof f->scratch, "%s/scratch", f->dir);
-    snprintf(f->checkpoints, sizeof f->checkpoints, "%s/checkpoints", f->dir);
-    if (mkdir(f->scratch, 0777) != 0 || !(stream = fopen(f->input, "w")))
-        return -1;
-    fputs("userId,movieId,rating\n", stream);
-    for (int u = 0; u < users; u++)
-        for (int i = 0; i < A_USER; i++)
-            fprintf(stream, "u%d,%d,%d\n", u + 1, (u * 7 + i * 5) % ITEMS + 1, 1 + (u * i) % 5);
-    return fclose(stream);
+    snprintf(f->checkpoints, sizeof f->checkpoints, "%s/checkpoints", f->box.dir);
+    f->split = split;
+    return 0;
 }
 
 static int set_up(void **state)
 {
-    return open_fixture(state, FEW);
+    return open_fixture(state, FEW, "");
 }
 
 static int set_up_with_split(void **state)
 {
-    const int failed = open_fixture(state, MANY);
-
-    if (!failed)
-        ((fixture *)*state)->split = "random:0.8";
-    return failed;
+    return open_fixture(state, MANY, "random:0.8");
 }
 
 static int tear_down(void **state)
 {
     fixture *f = *state;
 
-    qn_remove_tree(NULL, f->dir);
+    als_box_close(&f->box);
     free(f);
     return 0;
 }
@@ -94,27 +79,19 @@ static qn_status start(const fixture *f, qn_context *ctx, bool resume, int64_t a
                                                .resume = resume,
                                                .run_id = "als-2026",
                                                .command = "fit als"};
-    const char *input = f->input;
     qn_checkpoint *ck = NULL;
-    qn_fit_als_options options;
-    qn_ratings_options ratings;
-    qn_als_params als;
-    qn_ranking_options ranking;
+    als_fit fit;
     qn_status st = QN_OK;
 
-    qn_params_init(&qn_fit_als_table, &options);
-    qn_params_init(&qn_ratings_table, &ratings);
-    qn_params_init(&qn_als_table, &als);
-    qn_params_init(&qn_ranking_table, &ranking);
-    ratings.input = (qn_text_list){&input, 1};
-    options.split = f->split;
-    als.rank = 4;
-    als.max_iter = 4;
+    als_fit_for(&fit, f->box.input);
+    fit.options.split = f->split[0] ? f->split : NULL;
+    fit.als.rank = 4;
+    fit.als.max_iter = 4;
     out->kept = -1;
     QN_TRY(qn_checkpoint_open(ctx, &checkpoints, &ck));
     qn_checkpoint_attach(ctx, ck);
     qn_alloc_fail_after(ctx, allowed);
-    st = qn_fit_als_run(ctx, &options, &ratings, &als, &ranking, &out->result);
+    st = als_fit_run(ctx, &fit, &out->result);
     qn_alloc_fail_after(ctx, QN_NEVER);
     qn_checkpoint_attach(ctx, NULL);
 done:
@@ -122,27 +99,36 @@ done:
     return st;
 }
 
+/* A process that is killed in an iteration. */
 static void die(const fixture *f, size_t memory)
 {
-    const pid_t child = fork();
+    char bytes[32];
     int status;
 
-    if (child == 0) {
-        qn_context *ctx = box_context(f->scratch, memory, 2);
-        outcome out;
-
-        if (qn_context_add_sink(ctx, die_in_an_iteration, NULL) == QN_OK)
-            start(f, ctx, qn_path_exists(f->checkpoints), QN_NEVER, &out);
-        _exit(1);
-    }
-    CHECK_EQ(waitpid(child, &status, 0), child);
+    snprintf(bytes, sizeof bytes, "%zu", memory);
+    status = run_again(f->box.dir, bytes, f->split);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static int die_as_told(char **word)
+{
+    const size_t memory = (size_t)strtoull(word[1], NULL, 10);
+    fixture f = {.split = word[2]};
+    outcome out;
+    qn_context *ctx;
+
+    als_box_name(&f.box, word[0]);
+    snprintf(f.checkpoints, sizeof f.checkpoints, "%s/checkpoints", f.box.dir);
+    ctx = box_context(f.box.scratch, memory, 2);
+    if (qn_context_add_sink(ctx, die_in_an_iteration, NULL) == QN_OK)
+        start(&f, ctx, qn_path_exists(f.checkpoints), QN_NEVER, &out);
+    return 1;
 }
 
 /* From a fresh folder of checkpoints, or from what is there. */
 static qn_status go_on(const fixture *f, size_t memory, int64_t allowed, outcome *out)
 {
-    qn_context *ctx = box_context(f->scratch, memory, 2);
+    qn_context *ctx = box_context(f->box.scratch, memory, 2);
     qn_status st;
 
     CHECK_OK(ctx, qn_context_add_sink(ctx, note_kept, out));
@@ -184,7 +170,7 @@ static void the_next_start_takes_over_what_was_spilled(void **state)
     CHECK(again.kept >= 2 * 5 * again.result.train_records);
     expect_same(&again, &whole);
     CHECK(again.result.evaluation.model.rmse.value == whole.result.evaluation.model.rmse.value);
-    CHECK_EQ(n_entries(f->scratch), 0);
+    CHECK_EQ(n_entries(f->box.scratch), 0);
 }
 
 static void what_was_never_spilled_or_was_read_of_another_file_is_read_again(void **state)
@@ -201,11 +187,11 @@ static void what_was_never_spilled_or_was_read_of_another_file_is_read_again(voi
     expect_same(&again, &whole);
     forget_checkpoints(f);
     die(f, 5 * MB);
-    CHECK_EQ(utimensat(AT_FDCWD, f->input, then, 0), 0);
+    CHECK_EQ(utimensat(AT_FDCWD, f->box.input, then, 0), 0);
     go_on(f, 5 * MB, QN_NEVER, &again);
     CHECK_EQ(again.kept, 0);
     expect_same(&again, &whole);
-    CHECK_EQ(n_entries(f->scratch), 0);
+    CHECK_EQ(n_entries(f->box.scratch), 0);
 }
 
 static void a_second_death_loses_nothing(void **state)
@@ -245,12 +231,12 @@ static void every_failed_allocation_while_taking_over_is_survived(void **state)
     go_on(f, 5 * MB, QN_NEVER, &again);
     CHECK(again.kept > 0);
     expect_same(&again, &whole);
-    CHECK_EQ(n_entries(f->scratch), 0);
+    CHECK_EQ(n_entries(f->box.scratch), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_next_start_takes_over_what_was_spilled,
@@ -260,5 +246,7 @@ int main(void)
         TEST(every_failed_allocation_while_taking_over_is_survived),
     };
 
+    if (argc == 4)
+        return die_as_told(argv + 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
