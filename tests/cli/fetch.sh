@@ -25,7 +25,7 @@ command -v python3 >/dev/null
 run doctor
 if grep -q '^missing.*libcurl' "$out"; then
     refused 1 'apt-get install libcurl4' fetch ml-1m --url "file://$work/server"
-    exit 77
+    skip "libcurl is not on this machine"
 fi
 url=file://$work/server
 run fetch ml-latest-small --url "$url"

@@ -7,6 +7,8 @@ quern=${QN_QUERN:?set QN_QUERN to the program}
 source_dir=${QN_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
 # shellcheck source=tests/support/expect.sh
 . "$(dirname "$0")/../support/expect.sh"
+# shellcheck source=tests/support/skip.sh
+. "$(dirname "$0")/../support/skip.sh"
 work=$(mktemp -d "${TMPDIR:-/tmp}/qn-cli-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/box"
@@ -74,12 +76,4 @@ struck() {
     kill -s "$signal" $pid
     wait $pid 2>/dev/null
     code=$?
-}
-
-# Saving a model needs the Parquet module.
-needs_parquet() {
-    if "$quern" doctor | grep -q '^missing *Parquet'; then
-        echo "skipped: the Parquet module is not built (make build fetches it)"
-        exit 77
-    fi
 }

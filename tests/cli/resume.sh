@@ -3,8 +3,7 @@
 # --resume: what a run that was stopped needs to go on, and what is refused.
 . "$(dirname "$0")/lib.sh"
 
-run doctor
-grep -qE '^missing.*Parquet' "$out" && { echo "skipped: the Parquet module is not built"; exit 77; }
+needs_parquet
 
 run datagen ratings --out data --ratings 60000 --users 900 --items 400
 expect_code 0

@@ -3,12 +3,7 @@
 # in the result, the record and what `runs show` says, for each data set and worker.
 # shellcheck disable=SC2154,SC2034,SC1091,SC2086
 . "$(dirname "$0")/lib.sh"
-case $(stat -f -c %T .) in
-tmpfs | ramfs)
-    echo "skipped: $PWD is not on a disk"
-    exit 77
-    ;;
-esac
+needs_disk .
 
 run datagen ratings --users 8000 --items 3000 --ratings 1000000 --seed 3 --out data --quiet
 expect_code 0

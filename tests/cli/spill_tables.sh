@@ -3,12 +3,7 @@
 # input, to the same model; a file that has changed its date is read again.
 # shellcheck disable=SC2154,SC2034,SC1091,SC2086
 . "$(dirname "$0")/lib.sh"
-case $(stat -f -c %T .) in
-tmpfs | ramfs)
-    echo "skipped: $PWD is not on a disk"
-    exit 77
-    ;;
-esac
+needs_disk .
 
 run datagen susy --rows 300000 --seed 3 --out data --quiet
 expect_code 0

@@ -2,10 +2,7 @@
 # quern sweep als over real workers: as many work as a point says, one model in all, what cannot start is recorded.
 # shellcheck disable=SC2154,SC2034,SC1091,SC2086
 . "$(dirname "$0")/lib.sh"
-if ! command -v mpirun.openmpi >/dev/null || [ ! -e "$(dirname "$quern")/libquern_comm_openmpi.so" ]; then
-    echo "skipped: Open MPI is not here"
-    exit 77
-fi
+has_mpi mpirun.openmpi openmpi || skip "Open MPI is not here"
 run datagen ratings --users 600 --items 200 --ratings 20000 --seed 7 --out data
 expect_code 0
 fit="--input data/ratings.csv --split random:0.8 --rank 6 --max-iter 2"

@@ -5,11 +5,7 @@
 needs_parquet
 # What MPI libraries leave behind in a worker that is stopped is theirs; our own leaks are found without MPI.
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
-has_mpi() { command -v "$1" >/dev/null && [ -e "$(dirname "$quern")/libquern_comm_$2.so" ]; }
-if ! has_mpi mpirun.openmpi openmpi; then
-    echo "skipped: Open MPI is not here"
-    exit 77
-fi
+has_mpi mpirun.openmpi openmpi || skip "Open MPI is not here"
 
 run datagen ratings --users 2000 --items 500 --ratings 100000 --out data --quiet
 expect_code 0

@@ -6,10 +6,9 @@ source=$2
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 cd "$place"
-if "$quern" doctor | grep -q '^missing *Parquet'; then
-    echo "skipped: the Parquet module is not built (make build fetches it)"
-    exit 77
-fi
+# shellcheck source=tests/support/skip.sh
+. "$source/tests/support/skip.sh"
+needs_parquet
 
 expect() { grep -qE -- "$1" said || { echo "FAILED: no \"$1\" in"; cat said; exit 1; }; }
 ROWS=20000 "$source/examples/etl.sh" "$quern" job >said

@@ -6,10 +6,9 @@ source=$2
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 cd "$place"
-if "$quern" doctor | grep -q '^missing *Parquet'; then
-    echo "skipped: the Parquet module is not built (make build fetches it)"
-    exit 77
-fi
+# shellcheck source=tests/support/skip.sh
+. "$source/tests/support/skip.sh"
+needs_parquet
 
 ROWS=80000 FILES=20 FRACTION=0.5 "$source/examples/fractal.sh" "$quern" job --threads 2 >said
 [ -f job/model/metadata/part-00000 ]

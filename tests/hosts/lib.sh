@@ -10,15 +10,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/support/expect.sh
 . "$here/../support/expect.sh"
 quern=$(readlink -f "${QN_QUERN:?set QN_QUERN to the program}")
-skip() {
-    echo "skipped: $1"
-    [ -n "${QN_REQUIRE_ALL:-}" ] && exit 1
-    exit 77
-}
-[ "$(id -u)" = 0 ] || skip "hosts are network namespaces, which takes root"
-command -v ip >/dev/null 2>&1 || skip "no ip on this machine (make hosts installs iproute2)"
-command -v mpirun.openmpi >/dev/null 2>&1 || skip "no mpirun.openmpi on this machine (make hosts installs openmpi-bin)"
-[ -f "$(dirname "$quern")/libquern_comm_openmpi.so" ] || skip "libquern_comm_openmpi.so is not built (make hosts does)"
+# shellcheck source=tests/support/skip.sh
+. "$here/../support/skip.sh"
+[ "$(id -u)" = 0 ] || not_here "hosts are network namespaces, which takes root"
+command -v ip >/dev/null 2>&1 || not_here "no ip on this machine (make hosts installs iproute2)"
+command -v mpirun.openmpi >/dev/null 2>&1 || not_here "no mpirun.openmpi on this machine (make hosts installs openmpi-bin)"
+[ -f "$(dirname "$quern")/libquern_comm_openmpi.so" ] || not_here "libquern_comm_openmpi.so is not built (make hosts does)"
 
 name=$(basename "$0" .sh)
 prefix=qn$$
@@ -64,9 +61,9 @@ host_start() {
 
 # hosts_open NAME...: with head, which is none of the workers' hosts.
 hosts_open() {
-    ip netns add "$prefix-head" 2>"$err" || skip "no network namespaces here: $(cat "$err")"
+    ip netns add "$prefix-head" 2>"$err" || not_here "no network namespaces here: $(cat "$err")"
     hosts_guard
-    ip -n "$prefix-head" link add eth0 type bridge 2>"$err" || skip "no network bridge here: $(cat "$err")"
+    ip -n "$prefix-head" link add eth0 type bridge 2>"$err" || not_here "no network bridge here: $(cat "$err")"
     ip -n "$prefix-head" addr add 10.77.0.254/24 dev eth0
     printf '127.0.0.1 localhost\n10.77.0.254 head\n' >"$place/etc_hosts"
     number=0

@@ -31,9 +31,9 @@ bounded() { # bounded NAME: by its own account too
     [ "$(value resources.budget_peak_bytes "$scratch/held/$1.json")" -le $((budget << 20)) ] || fail "$1: the budget was exceeded"
 }
 
-needs_disk
+needs_disk "$scratch"
 needs_python
-"$quern" doctor | grep -q '^missing *Parquet' && skip "the Parquet module is not built"
+needs_parquet
 cgroup_open
 mkdir "$scratch/spill"
 "$quern" datagen ratings --users 40000 --items 8000 --ratings 10000000 --out "$scratch/data" --quiet >/dev/null ||

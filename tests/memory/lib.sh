@@ -3,6 +3,8 @@
 #   $scratch  a folder of the test in the build folder; what the program said may lie there as `said`
 # shellcheck shell=sh disable=SC2034
 set -u
+# shellcheck source=tests/support/skip.sh
+. "$(dirname "$0")/../support/skip.sh"
 # shellcheck source=tests/memory/cgroup.sh
 . "$(dirname "$0")/cgroup.sh"
 name=$(basename "$0" .sh)
@@ -14,12 +16,6 @@ fail() {
     echo "$name.sh: $1"
     sed 's/^/  /' "$scratch/said" 2>/dev/null
     exit 1
-}
-
-needs_disk() {
-    case $(stat -f -c %T "$scratch") in
-    tmpfs | ramfs) skip "$scratch is not on a disk" ;;
-    esac
 }
 
 needs_python() {

@@ -11,7 +11,7 @@ fit() {
         --runs-dir "$scratch/runs" --scratch "$scratch/spill" --memory "$memory"
 }
 
-needs_disk
+needs_disk "$scratch"
 needs_python
 cgroup_open
 mkdir "$scratch/spill"

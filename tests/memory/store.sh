@@ -11,7 +11,7 @@ said() {
     echo "$2" | tr ' ' '\n' | sed -n "s/^$1=//p"
 }
 
-needs_disk
+needs_disk "$scratch"
 cgroup_open
 free=$("$program" "$scratch" 1024 $size 3) || fail "the run in memory failed"
 limit=$(limit_of_budget $budget)

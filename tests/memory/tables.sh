@@ -37,7 +37,7 @@ held() {
     [ -z "$(ls -A "$scratch/spill")" ] || fail "$*: files are left in the scratch folder"
 }
 
-needs_disk
+needs_disk "$scratch"
 needs_python
 cgroup_open
 mkdir "$scratch/spill"

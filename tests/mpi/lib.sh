@@ -5,11 +5,8 @@ set -eu
 # shellcheck source=tests/support/expect.sh
 . "$(dirname "$0")/../support/expect.sh"
 flavour=${1:?openmpi or mpich}
-skip() {
-    echo "skipped: $1"
-    [ -n "${QN_REQUIRE_ALL:-}" ] && exit 1
-    exit 77
-}
+# shellcheck source=tests/support/skip.sh
+. "$(dirname "$0")/../support/skip.sh"
 case $flavour in
 openmpi)
     mpirun=mpirun.openmpi package="openmpi-bin libopenmpi-dev"
@@ -18,9 +15,9 @@ mpich)
     mpirun=mpiexec.mpich package="mpich libmpich-dev"
     ;;
 esac
-command -v $mpirun >/dev/null 2>&1 || skip "no $mpirun on this machine (make mpi installs $package)"
+command -v $mpirun >/dev/null 2>&1 || not_here "no $mpirun on this machine (make mpi installs $package)"
 [ -f "$(dirname "$QN_QUERN")/libquern_comm_$flavour.so" ] ||
-    skip "libquern_comm_$flavour.so is not built (make mpi installs $package)"
+    not_here "libquern_comm_$flavour.so is not built (make mpi installs $package)"
 cores=$(nproc)
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

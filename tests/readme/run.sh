@@ -12,10 +12,12 @@ trap 'rm -rf "$place"' EXIT
 PATH=$build:$PATH
 export PATH
 cd "$place" || exit 1
-if [ "$page" = docs/workers.md ] && { ! command -v mpirun.openmpi >/dev/null || [ ! -e "$build/libquern_comm_openmpi.so" ]; }; then
-    echo "skipped: Open MPI is not here (make mpi installs it)"
-    [ -n "${QN_REQUIRE_ALL:-}" ] && exit 1
-    exit 77
+# shellcheck source=tests/support/skip.sh
+. "$source/tests/support/skip.sh"
+# shellcheck disable=SC2034 # for has_mpi
+quern=$build/quern
+if [ "$page" = docs/workers.md ] && ! has_mpi mpirun.openmpi openmpi; then
+    not_here "Open MPI is not on this machine (make mpi installs it)"
 fi
 quern datagen ratings --users 400 --items 300 --ratings 20000 --seed 1 --out . --quiet || exit 1
 awk '/^```sh$/ { on = 1; next } /^```/ { on = 0 } on' "$source/$page" |

@@ -4,18 +4,15 @@
 #   QN_QUERN  the program; QN_SOURCE_DIR  the project
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-skip() {
-    echo "skipped: $1"
-    [ -n "${QN_REQUIRE_ALL:-}" ] && exit 1
-    exit 77
-}
+# shellcheck source=tests/support/skip.sh
+. "$here/../support/skip.sh"
 if [ "${1:-}" != inside ]; then
     for program in munged slurmctld slurmd sbatch mpirun.openmpi ip unshare python3; do
-        command -v $program >/dev/null 2>&1 || skip "no $program on this machine (make slurm installs what is missing)"
+        command -v $program >/dev/null 2>&1 || not_here "no $program on this machine (make slurm installs what is missing)"
     done
-    [ -f "$(dirname "$QN_QUERN")/libquern_comm_openmpi.so" ] || skip "libquern_comm_openmpi.so is not built"
-    [ "$(id -u)" = 0 ] || skip "nodes in networks of their own take root"
-    unshare --pid --fork --mount --net --uts true 2>/dev/null || skip "this kernel makes no new namespaces"
+    [ -f "$(dirname "$QN_QUERN")/libquern_comm_openmpi.so" ] || not_here "libquern_comm_openmpi.so is not built"
+    [ "$(id -u)" = 0 ] || not_here "nodes in networks of their own take root"
+    unshare --pid --fork --mount --net --uts true 2>/dev/null || not_here "this kernel makes no new namespaces"
     # Not below /tmp, which each node has of its own.
     place=$(mktemp -d /var/tmp/quern-slurm-XXXXXX) || exit 1
     trap 'rm -rf "$place"' EXIT

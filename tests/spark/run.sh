@@ -1,8 +1,7 @@
 #!/bin/sh
 # run.sh ENVIRONMENT SCRIPT: a test beside real Spark.
-if ! command -v java >/dev/null 2>&1; then
-    echo "skipped: no Java on this machine (make spark installs it)"
-    [ -n "${QN_REQUIRE_ALL:-}" ] && exit 1
-    exit 77
-fi
-exec "$(dirname "$0")/../python.sh" "$@"
+here=$(dirname "$0")
+# shellcheck source=tests/support/skip.sh
+. "$here/../support/skip.sh"
+command -v java >/dev/null 2>&1 || not_here "no Java on this machine (make spark installs it)"
+exec "$here/../python.sh" "$@"
