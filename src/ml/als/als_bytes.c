@@ -50,10 +50,22 @@ qn_status qn_als_check_room(qn_context *ctx, const qn_als_params *params, int64_
     return als_check_room(ctx, &eq, users + items, 0, room);
 }
 
+/* Ratings a row, if all rows are as likely to get one, where those that got any have `mean`. */
+static double rate_of(const qn_als_shape *shape, qn_side side)
+{
+    const double mean = (double)shape->ratings / (double)shape->rows[side];
+    double rate = mean;
+
+    for (int32_t i = 0; i < 100 && rate > 0; i++)
+        rate = mean * (1 - exp(-rate));
+    return rate;
+}
+
 /* How a side is shared out: partitions of about equal weight, runs of them to workers. */
 typedef struct share {
     int64_t n_cells, n_partitions;
     int32_t workers;
+    double rate; /* ratings a row, with rows of none */
 } share;
 
 static share share_of(const qn_context *ctx, const qn_als_shape *shape, qn_side side,
@@ -63,7 +75,7 @@ static share share_of(const qn_context *ctx, const qn_als_shape *shape, qn_side 
     const int64_t n_cells = (shape->rows[side] + cell_rows - 1) / cell_rows;
 
     return (share){n_cells, qn_partition_count(shape->ratings, n_cells, layout->partitions),
-                   layout->workers};
+                   layout->workers, rate_of(shape, side)};
 }
 
 /* First partition of a worker: partition p goes to worker p * workers / partitions. */
@@ -261,16 +273,6 @@ const char *als_exchange_name(bool by_need)
     return by_need ? "needed rows" : "all rows";
 }
 
-/* Ratings a row, if all rows are as likely to get one, where those that got any have `mean`. */
-static double popularity(double mean)
-{
-    double rate = mean;
-
-    for (int32_t i = 0; i < 100 && rate > 0; i++)
-        rate = mean * (1 - exp(-rate));
-    return rate;
-}
-
 /* Rows of the other side that a worker needs, and does not own, to solve `side`: those that have a
  * rating among its rows. Rows are taken as equally popular; it needs fewer where they are not. */
 static double rows_needed(const qn_als_shape *shape, qn_side side, const share shares[2],
@@ -278,7 +280,7 @@ static double rows_needed(const qn_als_shape *shape, qn_side side, const share s
 {
     const qn_side other = als_other(side);
     const double rows = (double)shape->rows[other];
-    const double rate = popularity((double)shape->ratings / rows);
+    const double rate = shares[other].rate;
     const double part = part_of(&shares[side], worker);
 
     if (rate <= 1e-6) /* a rating each */
