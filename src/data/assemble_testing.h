@@ -10,11 +10,6 @@
 #include "folder.h"
 #include "quern/quern.h"
 
-/* Lives as long as the block around it. */
-#define LIST(...)                                                                                  \
-    ((qn_text_list){(const char *[]){__VA_ARGS__},                                                 \
-                    sizeof((const char *[]){__VA_ARGS__}) / sizeof(const char *)})
-
 typedef struct fixture {
     qn_context *ctx;
     folder *folder;

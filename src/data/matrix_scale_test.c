@@ -4,10 +4,6 @@
 
 #include <jansson.h>
 
-#define LIST(...)                                                                                  \
-    ((qn_text_list){(const char *[]){__VA_ARGS__},                                                 \
-                    sizeof((const char *[]){__VA_ARGS__}) / sizeof(const char *)})
-
 /* a: mean 3, squares 4 + 1 + 0 + 1 + 4 over n - 1 = 4: deviation sqrt(2.5). c does not vary. */
 static const char five[] = "a,b,c\n1,10,7\n2,-20,7\n3,30,7\n4,40,7\n5,50,7\n";
 

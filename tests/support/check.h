@@ -49,6 +49,11 @@ static inline void check_near_(double a, double b, double tolerance, const char 
     }
 }
 
+/* A qn_text_list that lives as long as the block around it. */
+#define LIST(...)                                                                                  \
+    ((qn_text_list){(const char *[]){__VA_ARGS__},                                                 \
+                    sizeof((const char *[]){__VA_ARGS__}) / sizeof(const char *)})
+
 /* A folder of small real data beside the project, or NULL: then the test says so and skips. */
 static inline const char *shared_dir(void)
 {
