@@ -65,7 +65,7 @@ static int keep(const char *dir, const char *scratch)
 /* A process that does so. */
 static void leave(const folder *f, const char *scratch)
 {
-    CHECK_EQ(run_again(f->path, scratch, NULL), 0);
+    CHECK_EQ(run_again((const char *const[]){"keep", f->path, scratch, NULL}), 0);
 }
 
 static void same_texts(const char *a, const char *b)

@@ -55,6 +55,13 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void touch(const fixture *f)
+{
+    const struct timespec then[2] = {{1000000000, 0}, {1000000000, 0}};
+
+    CHECK_EQ(utimensat(AT_FDCWD, f->box.input, then, 0), 0);
+}
+
 static void note_kept(void *user, const qn_event *event)
 {
     outcome *out = user;
@@ -99,20 +106,36 @@ done:
     return st;
 }
 
-/* A process that is killed in an iteration. */
-static void die(const fixture *f, size_t memory)
+/* Another date for the input, once it is known what was kept of it and before it is read. */
+static void touch_before_reading(void *user, const qn_event *event)
+{
+    const fixture *f = user;
+
+    if (event->kind == QN_EVENT_COUNT && strcmp(event->name, "load_bytes_kept") == 0)
+        touch(f);
+}
+
+/* A process that is killed in an iteration; `touches`: and has touched its input. */
+static void die_having(const fixture *f, size_t memory, bool touches)
 {
     char bytes[32];
     int status;
 
     snprintf(bytes, sizeof bytes, "%zu", memory);
-    status = run_again(f->box.dir, bytes, f->split);
+    status = run_again((const char *const[]){"die", f->box.dir, bytes, f->split,
+                                             touches ? "touches" : "reads", NULL});
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void die(const fixture *f, size_t memory)
+{
+    die_having(f, memory, false);
 }
 
 static int die_as_told(char **word)
 {
     const size_t memory = (size_t)strtoull(word[1], NULL, 10);
+    const bool touches = strcmp(word[3], "touches") == 0;
     fixture f = {.split = word[2]};
     outcome out;
     qn_context *ctx;
@@ -120,7 +143,8 @@ static int die_as_told(char **word)
     als_box_name(&f.box, word[0]);
     snprintf(f.checkpoints, sizeof f.checkpoints, "%s/checkpoints", f.box.dir);
     ctx = box_context(f.box.scratch, memory, 2);
-    if (qn_context_add_sink(ctx, die_in_an_iteration, NULL) == QN_OK)
+    if (qn_context_add_sink(ctx, die_in_an_iteration, NULL) == QN_OK &&
+        (!touches || qn_context_add_sink(ctx, touch_before_reading, &f) == QN_OK))
         start(&f, ctx, qn_path_exists(f.checkpoints), QN_NEVER, &out);
     return 1;
 }
@@ -175,7 +199,6 @@ static void the_next_start_takes_over_what_was_spilled(void **state)
 
 static void what_was_never_spilled_or_was_read_of_another_file_is_read_again(void **state)
 {
-    const struct timespec then[2] = {{1000000000, 0}, {1000000000, 0}};
     const fixture *f = *state;
     outcome whole, again;
 
@@ -187,10 +210,21 @@ static void what_was_never_spilled_or_was_read_of_another_file_is_read_again(voi
     expect_same(&again, &whole);
     forget_checkpoints(f);
     die(f, 5 * MB);
-    CHECK_EQ(utimensat(AT_FDCWD, f->box.input, then, 0), 0);
+    touch(f);
     go_on(f, 5 * MB, QN_NEVER, &again);
     CHECK_EQ(again.kept, 0);
     expect_same(&again, &whole);
+    CHECK_EQ(n_entries(f->box.scratch), 0);
+}
+
+static void a_file_that_changes_while_it_is_read_is_read_again(void **state)
+{
+    const fixture *f = *state;
+    outcome again;
+
+    die_having(f, 5 * MB, true);
+    go_on(f, 5 * MB, QN_NEVER, &again);
+    CHECK_EQ(again.kept, 0);
     CHECK_EQ(n_entries(f->box.scratch), 0);
 }
 
@@ -242,11 +276,12 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(the_next_start_takes_over_what_was_spilled,
                                         set_up_with_split, tear_down),
         TEST(what_was_never_spilled_or_was_read_of_another_file_is_read_again),
+        TEST(a_file_that_changes_while_it_is_read_is_read_again),
         TEST(a_second_death_loses_nothing),
         TEST(every_failed_allocation_while_taking_over_is_survived),
     };
 
-    if (argc == 4)
+    if (argc == 5)
         return die_as_told(argv + 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

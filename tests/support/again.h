@@ -7,15 +7,14 @@
 
 #include "check.h"
 
-/* Its main is called with these words behind its name, up to three; NULL: no more. How it ended, as
- * waitpid says it. */
-static inline int run_again(const char *first, const char *second, const char *third)
+/* Its main is called with this argv, ended by NULL: how it ended, as waitpid says it. */
+static inline int run_again(const char *const *argv)
 {
     const pid_t child = fork();
     int status = 0;
 
     if (child == 0) {
-        execl("/proc/self/exe", "again", first, second, third, (char *)NULL);
+        execv("/proc/self/exe", (char *const *)argv);
         _exit(127);
     }
     CHECK(child > 0);
