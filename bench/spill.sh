@@ -9,6 +9,8 @@
 # with a quarter takes more than 1.5 times that in memory and more than reading what was read back once.
 set -eu
 quern=$1 work=$2 ratings=${3:-100000000} users=${4:-100000} items=${5:-20000} rank=${6:-50} iterations=${7:-5}
+# shellcheck source=tests/support/skip.sh
+. "$(dirname "$0")/../tests/support/skip.sh"
 # shellcheck source=tests/memory/cgroup.sh
 . "$(dirname "$0")/../tests/memory/cgroup.sh"
 trap 'cgroup_close; rm -rf "$work/spill" "$work/runs"' EXIT

@@ -1,4 +1,4 @@
-# Sourced by the tests of memory: runs a command in a memory cgroup of its own.
+# Sourced by the tests of memory, after tests/support/skip.sh: runs a command in a memory cgroup of its own.
 # shellcheck shell=sh
 cgroup_root=/sys/fs/cgroup/memory
 cgroup=$cgroup_root/quern-test-$$
