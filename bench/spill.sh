@@ -5,8 +5,9 @@
 # QUERN  the program          WORK  folder on a disk; ratings.csv is made there, or taken if it is there
 # Without numbers: 100 million ratings of 100,000 users and 20,000 items, rank 50, 5 iterations, 3 rounds of all in turn:
 # 2.5 GB of input, 3.2 GB of scratch, a quarter of an hour. Prints medians over the rounds, the ratios, what was read
-# back, and the rate of the disk as read beside (direct I/O, 2 MB requests). Ends with 1 where a run is killed, spills nothing or gives another model, or where an iteration
-# with a quarter takes more than 1.5 times that in memory and more than reading what was read back once.
+# back, and the rate of the disk as read beside (direct I/O, 2 MB requests). Ends with 1 where a run is killed, spills
+# nothing or gives another model, or where an iteration with a quarter takes more than 1.5 times that in memory and more
+# than reading all ratings once.
 set -eu
 quern=$1 work=$2 ratings=${3:-100000000} users=${4:-100000} items=${5:-20000} rank=${6:-50} iterations=${7:-5} rounds=${8:-3}
 # shellcheck source=tests/support/skip.sh
@@ -24,9 +25,7 @@ fit() {
 }
 
 mkdir -p "$work/spill"
-case $(stat -f -c %T "$work") in
-tmpfs | ramfs) skip "$work is not on a disk" ;;
-esac
+needs_disk "$work"
 cgroup_open
 [ -f "$work/ratings.csv" ] || "$quern" datagen ratings --users "$users" --items "$items" --ratings "$ratings" --seed 7 \
     --out "$work" --quiet
