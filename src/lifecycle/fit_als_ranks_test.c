@@ -4,18 +4,15 @@
 
 #include "lifecycle/ranks_testing.h"
 
+#include "als_fit.h"
+
 #include "base/file.h"
 #include "engine/comm.h"
-#include "lifecycle/fit_als.h"
 
 typedef struct fixture {
     qn_context *ctx;
     char dir[64], model[96], path[128];
-    const char *input;
-    qn_fit_als_options options;
-    qn_ratings_options ratings;
-    qn_als_params als;
-    qn_ranking_options ranking;
+    als_fit fit;
 
     /* What a run gave, by rank. */
     qn_fit_als_result result[MOST_RANKS];
@@ -42,19 +39,14 @@ static int set_up(void **state)
     snprintf(f->model, sizeof f->model, "%s/model", f->dir);
     snprintf(f->path, sizeof f->path, "%s/ratings.csv", f->dir);
     write_ratings(f->path);
-    qn_params_init(&qn_fit_als_table, &f->options);
-    qn_params_init(&qn_ratings_table, &f->ratings);
-    qn_params_init(&qn_als_table, &f->als);
-    qn_params_init(&qn_ranking_table, &f->ranking);
-    f->input = f->path;
-    f->ratings.input = (qn_text_list){&f->input, 1};
-    f->ratings.split_bytes = 4096; /* 17 splits */
-    f->ratings.on_duplicate = QN_DUPLICATE_LATEST;
-    f->options.split = "random:0.7";
-    f->als.rank = 4;
-    f->als.max_iter = 3;
-    f->ranking.k = 3;
-    f->ranking.threshold = 3.5;
+    als_fit_for(&f->fit, f->path);
+    f->fit.ratings.split_bytes = 4096; /* 17 splits */
+    f->fit.ratings.on_duplicate = QN_DUPLICATE_LATEST;
+    f->fit.options.split = "random:0.7";
+    f->fit.als.rank = 4;
+    f->fit.als.max_iter = 3;
+    f->fit.ranking.k = 3;
+    f->fit.ranking.threshold = 3.5;
     return 0;
 }
 
@@ -100,7 +92,7 @@ static qn_status fit_rank(qn_context *ctx, void *arg)
         qn_write_fail_after(ctx, f->allowed, EIO);
     else if (rank == f->failing_rank)
         qn_alloc_fail_after(ctx, f->allowed);
-    st = qn_fit_als_run(ctx, &f->options, &f->ratings, &f->als, &f->ranking, &f->result[rank]);
+    st = als_fit_run(ctx, &f->fit, &f->result[rank]);
     qn_alloc_fail_after(ctx, QN_NEVER);
     f->status[rank] = st;
     snprintf(f->error[rank], sizeof f->error[rank], "%s", st == QN_OK ? "" : qn_context_error(ctx));
@@ -151,8 +143,8 @@ static void a_split_is_judged_to_the_last_bit_alike(void **state)
 {
     fixture *f = *state;
 
-    f->options.model = f->model;
-    f->options.overwrite = true;
+    f->fit.options.model = f->model;
+    f->fit.options.overwrite = true;
     every_shape_agrees(f);
     CHECK(f->result[0].evaluation.ranking.users > 80);
     CHECK(f->result[0].evaluation.model.n > 500);
@@ -177,7 +169,7 @@ static void a_folder_that_cannot_be_written_ends_all_ranks_before_work(void **st
     fixture *f = *state;
 
     snprintf(f->model, sizeof f->model, "%s/none/model", f->dir);
-    f->options.model = f->model;
+    f->fit.options.model = f->model;
     CHECK_EQ(fit(f, 1, 3), QN_EIO);
     all_say(f, 3, QN_EIO, "/none");
     CHECK_EQ(f->n_jobs, 0);
@@ -187,7 +179,7 @@ static void a_model_that_is_there_ends_all_ranks_before_work(void **state)
 {
     fixture *f = *state;
 
-    f->options.model = f->model;
+    f->fit.options.model = f->model;
     CHECK_EQ(fit(f, 1, 2), QN_OK);
     CHECK_EQ(fit(f, 1, 2), QN_EEXISTS);
     all_say(f, 2, QN_EEXISTS, "model");
@@ -211,7 +203,7 @@ static void a_write_that_fails_ends_all_ranks_and_leaves_no_model(void **state)
 {
     fixture *f = *state;
 
-    f->options.model = f->model;
+    f->fit.options.model = f->model;
     f->failing_rank = 0;
     f->fails_writes = true;
     for (f->allowed = 0; fit(f, 1, 3) != QN_OK; f->allowed += 3) {
@@ -226,8 +218,8 @@ static void memory_that_one_rank_lacks_ends_all_with_its_words(void **state)
 {
     fixture *f = *state;
 
-    f->options.model = f->model;
-    f->options.overwrite = true;
+    f->fit.options.model = f->model;
+    f->fit.options.overwrite = true;
     for (f->failing_rank = 0; f->failing_rank < 3; f->failing_rank += 2)
         for (f->allowed = 0; fit(f, 1, 3) != QN_OK; f->allowed += 1 + f->allowed / 16) {
             all_say(f, 3, QN_ENOMEM, "");

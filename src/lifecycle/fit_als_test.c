@@ -2,20 +2,15 @@
 #include <jansson.h>
 #include <math.h>
 
-#include "check.h"
+#include "als_fit.h"
 
 #include "base/file.h"
-#include "lifecycle/fit_als.h"
 #include "run/record.h"
 
 typedef struct fixture {
     qn_context *ctx;
     char dir[64], model[96], runs[96], path[512];
-    const char *input;
-    qn_fit_als_options options;
-    qn_ratings_options ratings;
-    qn_als_params als;
-    qn_ranking_options ranking;
+    als_fit fit;
 } fixture;
 
 static int set_up(void **state)
@@ -28,14 +23,9 @@ static int set_up(void **state)
     fresh_dir(f->dir);
     snprintf(f->model, sizeof f->model, "%s/model", f->dir);
     snprintf(f->runs, sizeof f->runs, "%s/runs", f->dir);
-    qn_params_init(&qn_fit_als_table, &f->options);
-    qn_params_init(&qn_ratings_table, &f->ratings);
-    qn_params_init(&qn_als_table, &f->als);
-    qn_params_init(&qn_ranking_table, &f->ranking);
     if (shared_dir())
         snprintf(f->path, sizeof f->path, "%s/data/ml-latest-small/ratings.csv", shared_dir());
-    f->input = f->path;
-    f->ratings.input = (qn_text_list){&f->input, 1};
+    als_fit_for(&f->fit, f->path);
     return 0;
 }
 
@@ -51,7 +41,7 @@ static int tear_down(void **state)
 
 static qn_status fit(fixture *f, qn_fit_als_result *result)
 {
-    return qn_fit_als_run(f->ctx, &f->options, &f->ratings, &f->als, &f->ranking, result);
+    return als_fit_run(f->ctx, &f->fit, result);
 }
 
 /* Writes a file of ratings below the fixture's folder. */
@@ -73,7 +63,7 @@ static void a_random_split_of_real_ratings_is_judged_sanely(void **state)
     fixture *f = *state;
     qn_fit_als_result r;
 
-    f->options.split = "random:0.8";
+    f->fit.options.split = "random:0.8";
     CHECK_OK(f->ctx, fit(f, &r));
     CHECK_EQ(r.train_records + r.test_records, 100836);
     CHECK(r.train_records > 80000 && r.train_records < 81500);
@@ -99,11 +89,11 @@ static void every_split_and_every_protocol_runs(void **state)
     fixture *f = *state;
     qn_fit_als_result r;
 
-    f->als.max_iter = 2;
-    f->options.split = "leave-one-out";
-    f->ratings.on_bad_row = QN_BAD_ROW_SKIP;
+    f->fit.als.max_iter = 2;
+    f->fit.options.split = "leave-one-out";
+    f->fit.ratings.on_bad_row = QN_BAD_ROW_SKIP;
     for (int32_t p = QN_PROTOCOL_CHOICE_SPARK; p <= QN_PROTOCOL_CHOICE_HONEST; p++) {
-        f->ranking.protocol = p;
+        f->fit.ranking.protocol = p;
         CHECK_OK(f->ctx, fit(f, &r));
         CHECK_EQ(r.test_records, 610);
         CHECK_EQ((int32_t)r.evaluation.protocol, p - QN_PROTOCOL_CHOICE_SPARK);
@@ -116,9 +106,9 @@ static void implicit_feedback_ranks_better_than_chance_and_near_popularity(void 
     fixture *f = *state;
     qn_fit_als_result r;
 
-    f->options.split = "random:0.8";
-    f->als.implicit_prefs = true;
-    f->ranking.threshold = 0;
+    f->fit.options.split = "random:0.8";
+    f->fit.als.implicit_prefs = true;
+    f->fit.ranking.threshold = 0;
     CHECK_OK(f->ctx, fit(f, &r));
     CHECK(r.evaluation.ranking.precision.value > .2);
     CHECK(r.evaluation.ranking.ndcg.value > r.evaluation.popularity.ndcg.value);
@@ -132,8 +122,8 @@ static void partitions_and_bytes_are_measured(void **state)
     qn_fit_als_result r;
     int64_t held;
 
-    f->als.max_iter = 1;
-    f->ratings.partitions = 3;
+    f->fit.als.max_iter = 1;
+    f->fit.ratings.partitions = 3;
     CHECK_OK(f->ctx, fit(f, &r));
     CHECK_EQ(r.space.items.n, 3);
     CHECK_EQ(r.space.items.records, 100836);
@@ -207,8 +197,8 @@ static void the_main_job_leaves_a_model_and_a_whole_record(void **state)
     json_t *json;
     qn_status st;
 
-    f->options.split = "random:0.8";
-    f->options.model = f->model;
+    f->fit.options.split = "random:0.8";
+    f->fit.options.model = f->model;
     st = fit(f, &r);
     CHECK_OK(f->ctx, qn_record_close(f->ctx, record, QN_OK, 0));
     if (st == QN_EUNAVAILABLE) {
@@ -236,7 +226,7 @@ static void a_model_that_is_there_is_found_before_reading(void **state)
 
     CHECK_OK(f->ctx, qn_make_dirs(f->ctx, f->model));
     snprintf(f->path, sizeof f->path, "/nonexistent/ratings.csv");
-    f->options.model = f->model;
+    f->fit.options.model = f->model;
     CHECK_EQ(fit(f, &r), QN_EEXISTS);
     CHECK_ERROR(f->ctx, f->model);
 }
@@ -246,8 +236,8 @@ static void a_split_and_a_test_file_exclude_each_other(void **state)
     fixture *f = *state;
     qn_fit_als_result r;
 
-    f->options.split = "random:0.8";
-    f->options.test = f->ratings.input;
+    f->fit.options.split = "random:0.8";
+    f->fit.options.test = f->fit.ratings.input;
     CHECK_EQ(fit(f, &r), QN_EINVAL);
     CHECK_ERROR(f->ctx, "--test");
 }
@@ -264,9 +254,9 @@ static void a_test_file_judges_and_its_unknown_ids_are_counted(void **state)
                         "userId,movieId,rating\n1,10,5\n1,11,1\n2,10,4\n2,12,2\n3,11,3\n3,12,3\n"));
     paths[0] = train;
     paths[1] = write_file(f, "test.csv", "userId,movieId,rating\n1,12,2\n2,99,5\n7,10,4\n");
-    f->ratings.input = (qn_text_list){&paths[0], 1};
-    f->options.test = (qn_text_list){&paths[1], 1};
-    f->als.rank = 2;
+    f->fit.ratings.input = (qn_text_list){&paths[0], 1};
+    f->fit.options.test = (qn_text_list){&paths[1], 1};
+    f->fit.als.rank = 2;
     CHECK_OK(f->ctx, fit(f, &r));
     CHECK_EQ(r.train_records, 6);
     CHECK_EQ(r.test_records, 3);
@@ -294,8 +284,8 @@ static void the_main_job_survives_every_failed_allocation(void **state)
     qn_fit_als_result r;
 
     write_file(f, "small.csv", "userId,movieId,rating\n1,10,5\n1,11,1\n2,10,4\n2,12,2\n3,11,3\n");
-    f->options.split = "random:0.6";
-    f->als.rank = 2;
+    f->fit.options.split = "random:0.6";
+    f->fit.als.rank = 2;
     for (int64_t allowed = 0; st != QN_OK; allowed++) {
         qn_alloc_fail_after(f->ctx, allowed);
         st = fit(f, &r);

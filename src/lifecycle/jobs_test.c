@@ -3,7 +3,6 @@
 #include <math.h>
 
 #include "als_fit.h"
-#include "check.h"
 
 #include "base/file.h"
 #include "base/text.h"

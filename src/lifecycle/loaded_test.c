@@ -169,6 +169,13 @@ static void forget_checkpoints(const fixture *f)
     CHECK_EQ(qn_remove_tree(NULL, f->checkpoints), QN_OK);
 }
 
+/* The whole run in memory, of which nothing stays. */
+static void undisturbed(const fixture *f, outcome *out)
+{
+    go_on(f, 256 * MB, QN_NEVER, out);
+    forget_checkpoints(f);
+}
+
 static void expect_same(const outcome *a, const outcome *b)
 {
     CHECK_TEXT(a->result.digest, b->result.digest);
@@ -185,10 +192,9 @@ static void the_next_start_takes_over_what_was_spilled(void **state)
     const fixture *f = *state;
     outcome whole, again;
 
-    go_on(f, 256 * MB, QN_NEVER, &whole);
+    undisturbed(f, &whole);
     CHECK_EQ(whole.kept, 0);
     CHECK(whole.result.has_evaluation);
-    forget_checkpoints(f);
     die(f, 10 * MB);
     go_on(f, 10 * MB, QN_NEVER, &again);
     CHECK(again.kept >= 2 * 5 * again.result.train_records);
@@ -202,8 +208,7 @@ static void what_was_never_spilled_or_was_read_of_another_file_is_read_again(voi
     const fixture *f = *state;
     outcome whole, again;
 
-    go_on(f, 256 * MB, QN_NEVER, &whole);
-    forget_checkpoints(f);
+    undisturbed(f, &whole);
     die(f, 256 * MB);
     go_on(f, 5 * MB, QN_NEVER, &again);
     CHECK_EQ(again.kept, 0);
@@ -233,8 +238,7 @@ static void a_second_death_loses_nothing(void **state)
     const fixture *f = *state;
     outcome whole, again;
 
-    go_on(f, 256 * MB, QN_NEVER, &whole);
-    forget_checkpoints(f);
+    undisturbed(f, &whole);
     die(f, 5 * MB);
     die(f, 5 * MB);
     go_on(f, 6 * MB, QN_NEVER, &again);
@@ -248,8 +252,7 @@ static void every_failed_allocation_while_taking_over_is_survived(void **state)
     outcome whole, again;
     int n_before = 0, n_taken = 0;
 
-    go_on(f, 256 * MB, QN_NEVER, &whole);
-    forget_checkpoints(f);
+    undisturbed(f, &whole);
     for (int64_t allowed = 10; allowed < 50; allowed += 12) {
         qn_status st;
 
