@@ -26,6 +26,7 @@ typedef struct some_data {
     int64_t number, n;
     int32_t *array; /* [n] */
     char *none;
+    div_t *pair; /* a struct */
     qn_store *store;
 } some_data;
 
@@ -54,6 +55,8 @@ static qn_status make_data(qn_context *ctx, some_data *data)
     QN_NEW(ctx, data->array, data->n, "numbers");
     for (int64_t i = 0; i < data->n; i++)
         data->array[i] = (int32_t)(i * i);
+    QN_NEW0(ctx, data->pair, 1, "a struct");
+    *data->pair = (div_t){.quot = 8, .rem = 3};
     QN_TRY(qn_store_create(ctx, "letters", &data->store));
     for (int64_t i = 0; i < BLOCKS; i++) {
         QN_TRY(qn_store_add(ctx, data->store, i / 10, BYTES - (size_t)i, &bytes));
@@ -69,6 +72,7 @@ static void release(some_data *data)
 {
     qn_free(data->array);
     qn_free(data->none);
+    qn_free(data->pair);
     qn_store_free(data->store);
     *data = (some_data){0};
 }
@@ -81,6 +85,7 @@ static qn_status describe(qn_kept *book, some_data *data)
     QN_TRY(qn_kept_bytes(book, &data->n, sizeof data->n));
     QN_TRY(qn_kept_array(book, (void **)&data->array, data->n, sizeof *data->array, "numbers"));
     QN_TRY(qn_kept_array(book, (void **)&data->none, 12, 1, "nothing"));
+    QN_TRY(qn_kept_struct(book, (void **)&data->pair, sizeof *data->pair, "a struct"));
     QN_TRY(qn_kept_store(book, &data->store));
 done:
     return st;
@@ -117,6 +122,8 @@ static void check_data(qn_context *ctx, const some_data *data)
     for (int64_t i = 0; i < data->n; i++)
         CHECK_EQ(data->array[i], i * i);
     CHECK(data->none == NULL);
+    CHECK_EQ(data->pair->quot, 8);
+    CHECK_EQ(data->pair->rem, 3);
     CHECK_TEXT(qn_store_name(data->store), "letters");
     CHECK_EQ(qn_store_n_blocks(data->store), BLOCKS);
     CHECK_EQ(qn_store_block_partition(data->store, 23), 2);
