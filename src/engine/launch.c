@@ -1,7 +1,9 @@
 #include "engine/launch.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,12 +30,27 @@ static bool is_program(const char *path)
     return stat(path, &info) == 0 && S_ISREG(info.st_mode) && access(path, X_OK) == 0;
 }
 
+/* The program in the folder of n bytes. By the folder's own name, if it is a link: Open MPI takes
+ * what is above it for the place that it is installed in, and refuses "/", which is above /bin
+ * where that is a link to /usr/bin. */
+static bool find_in(const char *folder, size_t n, const char *name, char found[4096])
+{
+    char given[4096], real[PATH_MAX];
+
+    if (n == 0 || n >= sizeof given)
+        return false;
+    memcpy(given, folder, n);
+    given[n] = '\0';
+    return realpath(given, real) && snprintf(found, 4096, "%s/%s", real, name) < 4096 &&
+           is_program(found);
+}
+
 static bool find_on_path(const char *path, const char *name, char found[4096])
 {
     for (const char *at = path; at;) {
         const size_t n = strcspn(at, ":");
 
-        if (n > 0 && snprintf(found, 4096, "%.*s/%s", (int)n, at, name) < 4096 && is_program(found))
+        if (find_in(at, n, name, found))
             return true;
         at = at[n] ? at + n + 1 : NULL;
     }

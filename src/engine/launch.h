@@ -30,7 +30,8 @@ typedef struct qn_launch_line {
     int death_signal; /* that it gets once this process is gone; 0: SIGKILL */
 } qn_launch_line;
 
-/* The launcher of the flavour in the folders of `path` ("/usr/bin:/bin"); 4096 bytes. What is not
+/* The launcher of the flavour in the folders of `path` ("/usr/bin:/bin"), those that are links by
+ * what they lead to; 4096 bytes. What is not
  * there is QN_EUNAVAILABLE, with the package to install. */
 qn_status qn_launch_find(qn_context *ctx, qn_mpi mpi, const char *path, char found[4096]);
 

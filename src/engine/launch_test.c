@@ -274,6 +274,25 @@ static void a_missing_launcher_names_its_package(void **state)
     CHECK_OK(ctx, qn_remove_tree(ctx, dir));
 }
 
+/* /bin/mpirun.openmpi refuses to work, where /bin is a link to /usr/bin. */
+static void a_launcher_is_called_by_the_real_name_of_its_folder(void **state)
+{
+    qn_context *ctx = *state;
+    char dir[64], real[96], link[96], path[128], found[4096];
+
+    fresh_dir(dir);
+    snprintf(real, sizeof real, "%s/usr-bin", dir);
+    snprintf(link, sizeof link, "%s/bin", dir);
+    CHECK_EQ(mkdir(real, 0777), 0);
+    CHECK_EQ(symlink("usr-bin", link), 0);
+    snprintf(path, sizeof path, "%s/mpirun.openmpi", real);
+    write_text(path, "#!/bin/sh\n");
+    CHECK_EQ(chmod(path, 0755), 0);
+    CHECK_OK(ctx, qn_launch_find(ctx, QN_MPI_OPENMPI, link, found));
+    CHECK_TEXT(found, path);
+    CHECK_OK(ctx, qn_remove_tree(ctx, dir));
+}
+
 static void a_probe_starts_the_program_over_there(void **state)
 {
     qn_context *ctx = *state;
@@ -303,6 +322,7 @@ int main(void)
         cmocka_unit_test(open_mpi_is_told_what_it_needs),
         cmocka_unit_test(mpich_is_told_what_it_needs),
         cmocka_unit_test(a_command_line_survives_every_failed_allocation),
+        cmocka_unit_test(a_launcher_is_called_by_the_real_name_of_its_folder),
         cmocka_unit_test(a_missing_launcher_names_its_package),
         cmocka_unit_test(a_probe_starts_the_program_over_there),
     };

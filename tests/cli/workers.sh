@@ -6,6 +6,7 @@ needs_parquet
 # What MPI libraries leave behind in a worker that is stopped is theirs; our own leaks are found without MPI.
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
 has_mpi mpirun.openmpi openmpi || skip "Open MPI is not here"
+PATH=/bin:$PATH # a link to /usr/bin on most machines, by which Open MPI refuses to be called
 
 run datagen ratings --users 2000 --items 500 --ratings 100000 --out data --quiet
 expect_code 0
